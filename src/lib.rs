@@ -1,0 +1,1 @@
+//! cooper: a Kubernetes operator for managed object storage and IAM.
