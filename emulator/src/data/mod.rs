@@ -1,0 +1,3 @@
+//! The data plane: S3, policy evaluation and static websites.
+
+pub mod directory;

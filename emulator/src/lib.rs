@@ -1,0 +1,3 @@
+//! UpCloud Managed Object Storage in one process.
+
+pub mod data;
