@@ -10,3 +10,4 @@ mod life;
 mod operations;
 mod process;
 mod services;
+mod together;
