@@ -9,12 +9,15 @@ pub mod directory;
 pub mod objects;
 pub mod policy;
 mod s3;
+mod website;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
 use http::{Request, Response, header};
+
+use directory::HostKind;
 
 pub use directory::Directory;
 pub use objects::Store;
@@ -29,6 +32,7 @@ struct Shared {
 #[derive(Clone)]
 pub struct DataPlane {
     s3: s3::Endpoint,
+    shared: Arc<Shared>,
 }
 
 impl DataPlane {
@@ -36,7 +40,8 @@ impl DataPlane {
     pub fn new(directory: Arc<dyn Directory>, store: Store) -> Self {
         let shared = Arc::new(Shared { directory, store });
         Self {
-            s3: s3::Endpoint::new(shared),
+            s3: s3::Endpoint::new(Arc::clone(&shared)),
+            shared,
         }
     }
 
@@ -49,6 +54,47 @@ impl DataPlane {
     ) -> Response<Body> {
         self.s3.handle(request, peer, secure).await
     }
+
+    /// Answers a request to a static website, by its `Host` header.
+    pub fn website(
+        &self,
+        request: &Request<Body>,
+        peer: SocketAddr,
+        secure: bool,
+    ) -> Response<Body> {
+        website::answer(&self.shared, request, peer, secure)
+    }
+
+    /// Answers S3 or a website, whichever the `Host` header names; for one port that serves both. A host
+    /// that is not known (an IP address, `localhost`) is S3.
+    pub async fn handle(
+        &self,
+        request: Request<Body>,
+        peer: SocketAddr,
+        secure: bool,
+    ) -> Response<Body> {
+        let named = host_of(&request).map(|host| without_port(&host).to_ascii_lowercase());
+        let is_website = named.is_some_and(|host| {
+            matches!(
+                self.shared.directory.service_of_host(&host),
+                Some(HostKind::Website { .. })
+            )
+        });
+        if is_website {
+            self.website(&request, peer, secure)
+        } else {
+            self.s3(request, peer, secure).await
+        }
+    }
+}
+
+/// Bytes in lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// The host a request names, with its port.

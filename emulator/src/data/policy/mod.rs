@@ -14,6 +14,8 @@
 mod condition;
 mod document;
 mod pattern;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 

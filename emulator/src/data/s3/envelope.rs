@@ -97,7 +97,7 @@ impl Envelope {
     }
 
     /// Completes an answer.
-    pub(super) async fn close(self, response: Response<s3s::Body>) -> Response<Body> {
+    pub(super) fn close(self, response: Response<s3s::Body>) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         set(&mut parts.headers, AMZ_REQUEST_ID, &self.id);
         set(&mut parts.headers, AMZ_ID_2, &self.id);

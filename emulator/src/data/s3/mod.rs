@@ -86,7 +86,7 @@ impl Endpoint {
         };
         let envelope = envelope::Envelope::open(&self.shared, &request, &arrival);
         if let Some(answer) = envelope.preflight() {
-            return envelope.close(answer).await;
+            return envelope.close(answer);
         }
         request.extensions_mut().insert(arrival);
         let answer = match guard::inspect(request).await {
@@ -100,7 +100,7 @@ impl Endpoint {
             },
             Err(fault) => envelope::fault(fault),
         };
-        envelope.close(answer).await
+        envelope.close(answer)
     }
 }
 
