@@ -9,6 +9,8 @@ pub mod directory;
 pub mod objects;
 pub mod policy;
 mod s3;
+mod sigv4;
+mod sts;
 mod website;
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +28,7 @@ pub use objects::Store;
 struct Shared {
     directory: Arc<dyn Directory>,
     store: Store,
+    sessions: sts::Sessions,
 }
 
 /// The data plane of all services. Cheap to clone.
@@ -38,20 +41,28 @@ pub struct DataPlane {
 impl DataPlane {
     /// Puts the data plane together.
     pub fn new(directory: Arc<dyn Directory>, store: Store) -> Self {
-        let shared = Arc::new(Shared { directory, store });
+        let shared = Arc::new(Shared {
+            directory,
+            store,
+            sessions: sts::Sessions::default(),
+        });
         Self {
             s3: s3::Endpoint::new(Arc::clone(&shared)),
             shared,
         }
     }
 
-    /// Answers an S3 request. `secure` says whether it came over TLS (`aws:SecureTransport`).
+    /// Answers an S3 request, and STS where S3 has nothing: a form posted to `/` or `/sts`. `secure` says
+    /// whether it came over TLS (`aws:SecureTransport`).
     pub async fn s3(
         &self,
         request: Request<Body>,
         peer: SocketAddr,
         secure: bool,
     ) -> Response<Body> {
+        if sts::is_for_sts(&request) {
+            return sts::answer(&self.shared, request, peer, secure).await;
+        }
         self.s3.handle(request, peer, secure).await
     }
 
@@ -86,6 +97,21 @@ impl DataPlane {
             self.s3(request, peer, secure).await
         }
     }
+}
+
+/// A text as the content of an XML element.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Bytes in lower-case hexadecimal.

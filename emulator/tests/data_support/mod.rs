@@ -27,25 +27,25 @@ pub const OTHER: &str = "12ffffff-5678-4e9f-8a0b-1c2d3e4f5061";
 
 /// A key as tests write it.
 #[derive(Clone, Copy)]
-pub struct Key(pub &'static str, pub &'static str);
+pub struct Key<'a>(pub &'a str, pub &'a str);
 
-pub const ADMIN: Key = Key(
+pub const ADMIN: Key<'static> = Key(
     "AKIA00000000000ADMIN",
     "admin+secret/0000000000000000000000000001",
 );
-pub const READER: Key = Key(
+pub const READER: Key<'static> = Key(
     "AKIA0000000000READER",
     "reader-secret-00000000000000000000000002",
 );
-pub const NOBODY: Key = Key(
+pub const NOBODY: Key<'static> = Key(
     "AKIA0000000000NOBODY",
     "nobody-secret-00000000000000000000000003",
 );
-pub const RESTING: Key = Key(
+pub const RESTING: Key<'static> = Key(
     "AKIA000000000RESTING",
     "resting-secret-0000000000000000000000004",
 );
-pub const STRANGER: Key = Key(
+pub const STRANGER: Key<'static> = Key(
     "AKIA00000000STRANGER",
     "stranger-secret-000000000000000000000005",
 );
@@ -339,6 +339,7 @@ pub struct Call<'a> {
     headers: Vec<(String, String)>,
     unsigned: Vec<(String, String)>,
     payload_hash: Option<String>,
+    service: &'static str,
     body: Vec<u8>,
 }
 
@@ -361,6 +362,7 @@ impl Server {
             headers: vec![("host".to_owned(), self.address.to_string())],
             unsigned: Vec::new(),
             payload_hash: None,
+            service: "s3",
             body: Vec::new(),
         }
     }
@@ -399,12 +401,19 @@ impl Call<'_> {
         self
     }
 
+    /// Signs for another service than S3.
+    #[must_use]
+    pub fn service(mut self, service: &'static str) -> Self {
+        self.service = service;
+        self
+    }
+
     pub async fn anonymous(self) -> Answer {
         self.send().await
     }
 
     /// Signs in the `Authorization` header.
-    pub async fn signed(mut self, key: Key) -> Answer {
+    pub async fn signed(mut self, key: Key<'_>) -> Answer {
         let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let hash = self
             .payload_hash
@@ -425,12 +434,15 @@ impl Call<'_> {
     }
 
     /// Signs in the query.
-    pub async fn presigned(mut self, key: Key, seconds: u32) -> Answer {
+    pub async fn presigned(mut self, key: Key<'_>, seconds: u32) -> Answer {
         let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         self.headers.sort();
         for (name, value) in [
             ("X-Amz-Algorithm", "AWS4-HMAC-SHA256".to_owned()),
-            ("X-Amz-Credential", format!("{}/{}", key.0, scope(&now))),
+            (
+                "X-Amz-Credential",
+                format!("{}/{}", key.0, scope(&now, self.service)),
+            ),
             ("X-Amz-Date", now.clone()),
             ("X-Amz-Expires", seconds.to_string()),
             ("X-Amz-SignedHeaders", self.names()),
@@ -447,7 +459,7 @@ impl Call<'_> {
         names.join(";")
     }
 
-    fn signature(&self, key: Key, now: &str, hash: &str) -> (String, String) {
+    fn signature(&self, key: Key<'_>, now: &str, hash: &str) -> (String, String) {
         let mut pairs: Vec<String> = self
             .query
             .iter()
@@ -467,7 +479,7 @@ impl Call<'_> {
             pairs.join("&"),
             self.names()
         );
-        let scope = scope(now);
+        let scope = scope(now, self.service);
         let text = format!(
             "AWS4-HMAC-SHA256\n{now}\n{scope}\n{}",
             sha256_hex(canonical.as_bytes())
@@ -510,6 +522,6 @@ impl Call<'_> {
     }
 }
 
-fn scope(now: &str) -> String {
-    format!("{}/anywhere-1/s3/aws4_request", &now[..8])
+fn scope(now: &str, service: &str) -> String {
+    format!("{}/anywhere-1/{service}/aws4_request", &now[..8])
 }

@@ -730,20 +730,25 @@ fn a_bucket_is_public_without_conditions_only() {
 }
 
 #[test]
-fn a_trust_policy_needs_no_resource() {
-    let trust = json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": {"AWS": ["urn:ecs:iam::12ab34cd56784e9f8a0b1c2d3e4f5061:user/ci"]}}]});
-    for (caller, want) in [
-        (user("ci"), true),
-        (user("ann"), false),
-        (Caller::Anonymous, false),
+fn a_trust_policy_names_users_or_leaves_it_to_the_account() {
+    let account = "urn:ecs:iam::12ab34cd56784e9f8a0b1c2d3e4f5061";
+    // (principal, caller, whether its own policies allow, whether it may)
+    for (principal, caller, delegated, want) in [
+        (format!("{account}:user/ci"), user("ci"), false, true),
+        (format!("{account}:user/ci"), user("ann"), true, false),
+        (format!("{account}:user/ci"), Caller::Anonymous, true, false),
+        (format!("{account}:root"), user("ann"), true, true),
+        (format!("{account}:root"), user("ann"), false, false),
     ] {
+        let trust = json!({"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"AWS": [principal]}}]});
         let request = Request {
             caller: &caller,
             action: "sts:AssumeRole",
             resource: "",
             context: &context(),
         };
-        assert_eq!(trusts(&trust, &request), want, "{caller:?}");
+        let got = trusts(&trust, &request, delegated);
+        assert_eq!(got, want, "{principal} {caller:?} {delegated}");
     }
 }

@@ -117,7 +117,7 @@ impl S3Host for Core {
 impl Shared {
     /// The service behind a host name, and the bucket that stands before the endpoint's domain.
     /// The longest domain wins, so a bucket name may have dots.
-    fn endpoint(&self, host: &str) -> Option<(String, Option<String>)> {
+    pub(super) fn endpoint(&self, host: &str) -> Option<(String, Option<String>)> {
         let host = super::without_port(host).to_ascii_lowercase();
         let dots = host.match_indices('.').map(|(at, _)| at + 1);
         for start in std::iter::once(0).chain(dots) {
