@@ -16,7 +16,8 @@ use serde_json::Value;
 
 /// State of the control plane, as far as S3, STS and static websites need it.
 pub trait Directory: Send + Sync + 'static {
-    /// The emulator's clock. Object dates, key expiry and signature age are measured by it.
+    /// The emulator's clock. Object dates and the expiry of keys and sessions are measured by it;
+    /// the time of a signature may be right by it or by the real clock.
     fn now(&self) -> Timestamp;
 
     /// Owner and secret of an access key, whatever its status; `None` for an unknown id.

@@ -10,6 +10,7 @@ pub mod objects;
 pub mod policy;
 mod s3;
 mod sigv4;
+mod skew;
 mod sts;
 mod website;
 

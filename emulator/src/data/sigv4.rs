@@ -3,18 +3,13 @@
 //! S3 has its own in s3s, which knows no other scope. Source: "Authenticating Requests: AWS Signature
 //! Version 4", steps 1 to 4; the text is hashed and signed again and the results compared.
 
-use std::time::SystemTime;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::request::Parts;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 
-use super::hex;
-
-/// Greatest difference between the time of signing and ours, in seconds (AWS: 15 minutes).
-const LARGEST_SKEW: i64 = 900;
+use super::{hex, skew};
 
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -89,13 +84,15 @@ impl<'a> Signature<'a> {
         })
     }
 
-    /// Verifies the signature over a request and its body.
-    pub(super) fn verify(&self, parts: &Parts, body: &[u8], secret: &str) -> Result<(), Fault> {
-        let age = self.signed_at()?.as_second()
-            - Timestamp::try_from(SystemTime::now())
-                .map_err(|_| Fault::Skewed)?
-                .as_second();
-        if age.abs() > LARGEST_SKEW {
+    /// Verifies the signature over a request and its body at `now` by the emulator's clock.
+    pub(super) fn verify(
+        &self,
+        parts: &Parts,
+        body: &[u8],
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<(), Fault> {
+        if !skew::is_fresh(self.signed_at()?, now) {
             return Err(Fault::Skewed);
         }
         let hash = hex(&Sha256::digest(body));
@@ -129,10 +126,7 @@ impl<'a> Signature<'a> {
     }
 
     fn signed_at(&self) -> Result<Timestamp, Fault> {
-        jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", self.date)
-            .and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC))
-            .map(|at| at.timestamp())
-            .map_err(|_| Fault::Incomplete)
+        skew::parse(self.date).ok_or(Fault::Incomplete)
     }
 
     fn headers(&self, parts: &Parts) -> Result<String, Fault> {

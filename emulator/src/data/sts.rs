@@ -218,8 +218,8 @@ async fn act(
     if host.is_some_and(|(service, _)| service != holder.service) {
         return Err(unknown());
     }
-    signature.verify(&parts, &body, &holder.secret)?;
     let now = shared.directory.now();
+    signature.verify(&parts, &body, &holder.secret, now)?;
     let token = parts
         .headers
         .get("x-amz-security-token")

@@ -98,7 +98,8 @@ fn a_key_works_from_the_first_moment_and_its_use_is_noted() {
     let (path, key) = equipped(&ground);
     let keys = format!("{path}/users/ci/access-keys/{}", key.id);
     ground.advance(3600);
-    assert_eq!(s3(&ground, &key, "PUT", "/photos", b"").status, 200);
+    let made = s3(&ground, &key, "PUT", "/photos", b"");
+    assert_eq!(made.status, 200, "{}", made.text());
     let read = ground.get(&keys).json();
     assert_ne!(read["last_used_at"], read["created_at"]);
     assert_eq!(

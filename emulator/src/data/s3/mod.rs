@@ -27,8 +27,8 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::validation::NameValidation;
 use s3s::{S3Result, s3_error};
 
-use super::Shared;
 use super::directory::HostKind;
+use super::{Shared, skew};
 
 /// Largest file of a POST form, in bytes: s3s holds it in memory before anything is checked.
 const LARGEST_FORM_FILE: u64 = 16 << 20;
@@ -58,6 +58,8 @@ impl Endpoint {
         let core = Core(Arc::clone(&shared));
         let mut config = S3Config::default();
         config.post_object_max_file_size = LARGEST_FORM_FILE;
+        // s3s knows the real clock only; `skew` knows both.
+        config.presigned_url_max_skew_time_secs = u32::MAX;
         let mut builder = S3ServiceBuilder::new(core.clone());
         builder.set_auth(core.clone());
         builder.set_access(core.clone());
@@ -73,7 +75,7 @@ impl Endpoint {
     /// Answers one request.
     pub(super) async fn handle(
         &self,
-        mut request: Request<Body>,
+        request: Request<Body>,
         peer: SocketAddr,
         secure: bool,
     ) -> Response<Body> {
@@ -88,7 +90,12 @@ impl Endpoint {
         if let Some(answer) = envelope.preflight() {
             return envelope.close(answer);
         }
-        request.extensions_mut().insert(arrival);
+        let (mut parts, body) = request.into_parts();
+        if let Err(fault) = skew::check(&parts, self.shared.directory.now()) {
+            return envelope.close(envelope::fault(fault));
+        }
+        parts.extensions.insert(arrival);
+        let request = Request::from_parts(parts, body);
         let answer = match guard::inspect(request).await {
             Ok(request) => match self.service.call(request).await {
                 Ok(response) => response,
