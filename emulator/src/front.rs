@@ -26,7 +26,7 @@ const API_BODY: usize = 1024 * 1024;
 const LATE_BODY: usize = 256 * 1024 * 1024;
 
 /// How long a body of an API request may take.
-const BODY_TIME: Duration = Duration::from_secs(60);
+const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// An emulated server without its socket.
 pub type Backend = Arc<dyn Fn(Request<Body>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;

@@ -34,7 +34,7 @@ pub struct Saved {
     pub world: World,
 }
 
-/// Reads a file; nothing if there is none.
+/// Reads a file; nothing if there is none. Objects are not kept, so buckets come back empty.
 pub fn load(path: &Path) -> anyhow::Result<Option<Saved>> {
     let text = match fs::read(path) {
         Ok(text) => text,
@@ -44,6 +44,7 @@ pub fn load(path: &Path) -> anyhow::Result<Option<Saved>> {
     let mut saved: Saved = serde_json::from_slice(&text)
         .with_context(|| format!("{} is not a file of this emulator", path.display()))?;
     saved.world.reindex();
+    saved.world.empty_buckets();
     Ok(Some(saved))
 }
 

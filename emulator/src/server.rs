@@ -119,7 +119,7 @@ impl Emulator {
         tokio::spawn(serve(control, stopped.clone(), handle));
         let late = Arc::clone(&hub);
         tokio::spawn(until(stopped.clone(), async move {
-            late.late.watch(&late.clock).await
+            late.late.watch(&late.clock).await;
         }));
         if let Some(path) = options.data.clone() {
             tokio::spawn(until(stopped, persist::keep(Arc::clone(&hub), path)));
@@ -258,7 +258,7 @@ async fn converse<H, F>(
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(60))
+        .header_read_timeout(Duration::from_mins(1))
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         ended = connection => if let Err(error) = ended {

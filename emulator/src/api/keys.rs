@@ -85,11 +85,11 @@ pub fn modify(cx: &mut Context<'_>, call: &Call) -> Reply {
     let active = check.one_of(&body, "status", Need::Required, &STATUS);
     check.done()?;
     key.active = active.unwrap_or(key.active);
-    let used = key.last_used_at.unwrap_or(key.created_at);
+    let last_use = key.last_used_at.unwrap_or(key.created_at);
     Ok(Answer::ok_as_is(&json!({
         "access_key_id": key.id,
         "status": view::status(key),
-        "last_used_at": whole_second(used).to_string(),
+        "last_used_at": whole_second(last_use).to_string(),
         "created_at": whole_second(key.created_at).to_string(),
     })))
 }

@@ -31,9 +31,7 @@ pub fn dispatch(cx: &mut Context<'_>, request: &Request) -> Reply {
             Some(_) => Ok(Answer::no_content()),
             None => Err(missing("network", uuid)),
         },
-        (_, ["account"] | ["router" | "network"] | ["router" | "network", _]) => {
-            Err(Problem::of_status(405))
-        }
+        (_, ["account"] | ["router" | "network", ..]) => Err(Problem::of_status(405)),
         _ => Err(Problem::new(
             404,
             "NOT_FOUND",

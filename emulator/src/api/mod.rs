@@ -131,7 +131,7 @@ pub fn duplicate(choices: &Choices, name: &str, reason: impl Into<String>) -> Pr
     if choices.is(Choice::DuplicateStatus, "409") {
         problem.status = 409;
         problem.code = "RESOURCE_ALREADY_EXISTS";
-        problem.title = "The resource already exists.".to_owned();
+        "The resource already exists.".clone_into(&mut problem.title);
     }
     problem
 }
@@ -193,7 +193,7 @@ fn is_product(path: &str) -> bool {
 fn unauthorised(refusal: Refusal) -> Problem {
     let mut problem = Problem::of_status(401);
     if refusal == Refusal::Missing {
-        problem.title = "Authentication is required.".to_owned();
+        "Authentication is required.".clone_into(&mut problem.title);
     }
     problem
 }

@@ -25,6 +25,7 @@ pub fn exists(name: &str) -> bool {
     REGIONS.iter().any(|region| region.0 == name)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all handlers have one type")]
 pub fn list(_: &mut Context<'_>, _: &Call) -> Reply {
     Ok(Answer::ok(REGIONS.iter().map(view).collect()))
 }

@@ -105,6 +105,10 @@ async fn provisioning(State(hub): Shared) -> Json<Value> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three things"
+)]
 struct Provisioning {
     step_ms: Option<u32>,
     purge_ms: Option<u32>,

@@ -185,6 +185,18 @@ impl World {
         true
     }
 
+    /// Forgets what the buckets held.
+    pub fn empty_buckets(&mut self) {
+        let services = self
+            .accounts
+            .iter_mut()
+            .flat_map(|account| account.services.values_mut());
+        for bucket in services.flat_map(|service| service.buckets.values_mut()) {
+            bucket.objects = 0;
+            bucket.bytes = 0;
+        }
+    }
+
     /// Rebuilds what is not saved.
     pub fn reindex(&mut self) {
         let mut owners = HashMap::new();

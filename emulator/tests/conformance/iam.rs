@@ -57,7 +57,9 @@ fn both_document_encodings_have_one_answer() {
     let ground = Ground::quick();
     let path = ground.service("media");
     let raw = r#"{"Version": "2012-10-17",  "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}"#;
-    let encoded: String = raw.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let encoded =
+        percent_encoding::percent_encode(raw.as_bytes(), percent_encoding::NON_ALPHANUMERIC);
+    let encoded = encoded.to_string();
     let want = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%5B%22s3%3A*%22%5D%2C%22Resource%22%3A%22*%22%7D%5D%7D";
     for (name, document) in [("raw", raw), ("encoded", encoded.as_str())] {
         let body = json!({"name": name, "document": document});

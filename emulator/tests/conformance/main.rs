@@ -1,6 +1,14 @@
 //! The emulator over real HTTP: every operation, the life of a service, the control API, hostile
 //! input, and the process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail as tests do"
+)]
+
 mod control;
 mod ground;
 mod hostile;
