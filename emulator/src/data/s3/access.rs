@@ -10,7 +10,8 @@ use s3s::path::S3Path;
 use s3s::{S3Error, S3Request, S3Result, s3_error};
 use serde_json::Value;
 
-use super::convert::{custom, denied};
+use super::convert::denied;
+use super::guard::{check_known, check_signed_headers};
 use super::{Arrival, Core};
 use crate::data::directory::PolicySet;
 use crate::data::policy::{self, Caller, Context, Documents};
@@ -47,57 +48,6 @@ impl Admitted {
 /// Marks a form upload, which reaches the operation as a put.
 #[derive(Clone, Copy)]
 pub(super) struct Form;
-
-/// Query names that are not a subresource, or are one that is implemented. With any other name s3s would
-/// run the plain operation: `PUT /b/k?renameObject` would overwrite the object.
-const KNOWN_QUERY: [&str; 34] = [
-    "AWSAccessKeyId",
-    "bucket-region",
-    "continuation-token",
-    "cors",
-    "delete",
-    "delimiter",
-    "encoding-type",
-    "Expires",
-    "fetch-owner",
-    "key-marker",
-    "lifecycle",
-    "list-type",
-    "location",
-    "marker",
-    "max-buckets",
-    "max-keys",
-    "max-parts",
-    "max-uploads",
-    "part-number-marker",
-    "partNumber",
-    "policy",
-    "policyStatus",
-    "prefix",
-    "Signature",
-    "start-after",
-    "tagging",
-    "upload-id-marker",
-    "uploadId",
-    "uploads",
-    "version-id-marker",
-    "versionId",
-    "versioning",
-    "versions",
-    "x-id",
-];
-
-/// Request headers that ask for something that is not there; to ignore them would be a lie.
-const REFUSED_HEADERS: [&str; 8] = [
-    "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-server-side-encryption-aws-kms-key-id",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-write-offset-bytes",
-    "x-amz-bucket-object-lock-enabled",
-];
 
 #[async_trait::async_trait]
 impl S3Auth for Core {
@@ -298,85 +248,6 @@ pub(super) fn no_bucket() -> S3Error {
     s3_error!(NoSuchBucket, "The specified bucket does not exist")
 }
 
-/// Refuses `x-amz-*` headers outside the signature: s3s obeys them, so a presigned PUT with an unsigned
-/// `x-amz-copy-source` would copy with the signer's rights. A signature in the query is the one s3s
-/// checks, so its list counts even when there is an `Authorization` header too.
-fn check_signed_headers(headers: &HeaderMap, query: &[(String, String)]) -> S3Result<()> {
-    let find = |name: &str| {
-        query
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-    };
-    let names = if find("X-Amz-Signature").is_some() {
-        find("X-Amz-SignedHeaders")
-    } else {
-        headers
-            .get("authorization")
-            .and_then(|v| v.to_str().ok()?.split_once("SignedHeaders="))
-            .map(|(_, rest)| rest.split(',').next().unwrap_or("").trim())
-    };
-    let Some(names) = names else { return Ok(()) };
-    let signed: Vec<String> = names
-        .to_ascii_lowercase()
-        .split(';')
-        .map(str::to_owned)
-        .collect();
-    let stray = headers.keys().any(|name| {
-        let name = name.as_str();
-        name.starts_with("x-amz-")
-            && name != "x-amz-content-sha256"
-            && !signed.iter().any(|s| s == name)
-    });
-    if stray {
-        return Err(s3_error!(
-            AccessDenied,
-            "There were headers present in the request which were not signed"
-        ));
-    }
-    Ok(())
-}
-
-fn check_known(headers: &HeaderMap, query: &[(String, String)]) -> S3Result<()> {
-    for (name, _) in query {
-        let lower = name.to_ascii_lowercase();
-        let known = KNOWN_QUERY.contains(&name.as_str())
-            || lower.starts_with("x-amz-")
-            || lower.starts_with("response-");
-        if !known {
-            return Err(s3_error!(
-                NotImplemented,
-                "A query parameter you provided implies functionality that is not implemented: {name}"
-            ));
-        }
-    }
-    let text = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
-    if REFUSED_HEADERS
-        .iter()
-        .any(|name| headers.contains_key(*name))
-        || text("x-amz-server-side-encryption").is_some_and(|v| v != b"AES256")
-    {
-        return Err(s3_error!(
-            NotImplemented,
-            "A header you provided implies functionality that is not implemented"
-        ));
-    }
-    let acl =
-        text("x-amz-acl").is_some_and(|v| v != b"private" && v != b"bucket-owner-full-control");
-    if acl
-        || headers
-            .keys()
-            .any(|name| name.as_str().starts_with("x-amz-grant-"))
-    {
-        return Err(custom(
-            "AccessControlListNotSupported",
-            http::StatusCode::BAD_REQUEST,
-            "The bucket does not allow ACLs",
-        ));
-    }
-    Ok(())
-}
-
 fn facts(headers: &HeaderMap, query: &[(String, String)]) -> Vec<(&'static str, String)> {
     let from_query = [
         ("prefix", "s3:prefix"),
@@ -437,33 +308,6 @@ fn actions(operation: &str, versioned: bool, headers: &HeaderMap) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn unsigned_amz_headers_are_refused_whatever_the_other_signature_says() {
-        let query = |signed: &str| {
-            vec![
-                ("X-Amz-Signature".to_owned(), "0".to_owned()),
-                ("X-Amz-SignedHeaders".to_owned(), signed.to_owned()),
-            ]
-        };
-        let forged =
-            "AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host;x-amz-copy-source, Signature=0";
-        for (authorization, query, want) in [
-            (None, vec![], true),
-            (None, query("host"), false),
-            (None, query("host;X-Amz-Copy-Source"), true),
-            (Some(forged), query("host"), false),
-            (Some(forged), vec![], true),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert("x-amz-copy-source", "b/k".parse().unwrap());
-            if let Some(value) = authorization {
-                headers.insert("authorization", value.parse().unwrap());
-            }
-            let passed = check_signed_headers(&headers, &query).is_ok();
-            assert_eq!(passed, want, "{authorization:?} {query:?}");
-        }
-    }
 
     #[test]
     fn operations_map_to_actions() {

@@ -1,4 +1,7 @@
-//! What s3s lets pass and S3 does not, decided before the signature is looked at.
+//! What s3s lets pass and S3 does not.
+//!
+//! [`inspect`] looks at the form of a request before its signature is looked at; [`check_signed_headers`] and
+//! [`check_known`] are asked afterwards, with everything else about access.
 
 use axum::body::Body;
 use http::{HeaderMap, Method, Request, StatusCode, header};
@@ -23,6 +26,57 @@ const DOCUMENTS: [&str; 6] = [
 
 /// Longest life of a presigned URL, in seconds: seven days (AWS, signature version 4 in query parameters).
 const LONGEST_PRESIGNED: u64 = 604_800;
+
+/// Query names that are not a subresource, or are one that is implemented. With any other name s3s would
+/// run the plain operation: `PUT /b/k?renameObject` would overwrite the object.
+const KNOWN_QUERY: [&str; 34] = [
+    "AWSAccessKeyId",
+    "bucket-region",
+    "continuation-token",
+    "cors",
+    "delete",
+    "delimiter",
+    "encoding-type",
+    "Expires",
+    "fetch-owner",
+    "key-marker",
+    "lifecycle",
+    "list-type",
+    "location",
+    "marker",
+    "max-buckets",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "prefix",
+    "Signature",
+    "start-after",
+    "tagging",
+    "upload-id-marker",
+    "uploadId",
+    "uploads",
+    "version-id-marker",
+    "versionId",
+    "versioning",
+    "versions",
+    "x-id",
+];
+
+/// Request headers that ask for something that is not there; to ignore them would be a lie.
+const REFUSED_HEADERS: [&str; 8] = [
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-write-offset-bytes",
+    "x-amz-bucket-object-lock-enabled",
+];
 
 /// Checks the form of a request and hands it on with a body s3s can read.
 pub(super) async fn inspect(request: Request<Body>) -> S3Result<Request<s3s::Body>> {
@@ -158,6 +212,88 @@ async fn check_document(request: Request<Body>) -> S3Result<Request<s3s::Body>> 
     Ok(Request::from_parts(parts, s3s::Body::from(bytes)))
 }
 
+/// Refuses `x-amz-*` headers outside the signature: s3s obeys them, so a presigned PUT with an unsigned
+/// `x-amz-copy-source` would copy with the signer's rights. A signature in the query is the one s3s
+/// checks, so its list counts even when there is an `Authorization` header too.
+pub(super) fn check_signed_headers(
+    headers: &HeaderMap,
+    query: &[(String, String)],
+) -> S3Result<()> {
+    let find = |name: &str| {
+        query
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    };
+    let names = if find("X-Amz-Signature").is_some() {
+        find("X-Amz-SignedHeaders")
+    } else {
+        headers
+            .get("authorization")
+            .and_then(|v| v.to_str().ok()?.split_once("SignedHeaders="))
+            .map(|(_, rest)| rest.split(',').next().unwrap_or("").trim())
+    };
+    let Some(names) = names else { return Ok(()) };
+    let signed: Vec<String> = names
+        .to_ascii_lowercase()
+        .split(';')
+        .map(str::to_owned)
+        .collect();
+    let stray = headers.keys().any(|name| {
+        let name = name.as_str();
+        name.starts_with("x-amz-")
+            && name != "x-amz-content-sha256"
+            && !signed.iter().any(|s| s == name)
+    });
+    if stray {
+        return Err(s3_error!(
+            AccessDenied,
+            "There were headers present in the request which were not signed"
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn check_known(headers: &HeaderMap, query: &[(String, String)]) -> S3Result<()> {
+    for (name, _) in query {
+        let lower = name.to_ascii_lowercase();
+        let known = KNOWN_QUERY.contains(&name.as_str())
+            || lower.starts_with("x-amz-")
+            || lower.starts_with("response-");
+        if !known {
+            return Err(s3_error!(
+                NotImplemented,
+                "A query parameter you provided implies functionality that is not implemented: {name}"
+            ));
+        }
+    }
+    let text = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
+    if REFUSED_HEADERS
+        .iter()
+        .any(|name| headers.contains_key(*name))
+        || text("x-amz-server-side-encryption").is_some_and(|v| v != b"AES256")
+    {
+        return Err(s3_error!(
+            NotImplemented,
+            "A header you provided implies functionality that is not implemented"
+        ));
+    }
+    let acl =
+        text("x-amz-acl").is_some_and(|v| v != b"private" && v != b"bucket-owner-full-control");
+    if acl
+        || headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-amz-grant-"))
+    {
+        return Err(custom(
+            "AccessControlListNotSupported",
+            http::StatusCode::BAD_REQUEST,
+            "The bucket does not allow ACLs",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -215,6 +351,33 @@ mod tests {
                 ("X-Amz-Expires".to_owned(), seconds.to_owned()),
             ];
             assert_eq!(code(check_presigned(&query)).as_deref(), want, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn unsigned_amz_headers_are_refused_whatever_the_other_signature_says() {
+        let query = |signed: &str| {
+            vec![
+                ("X-Amz-Signature".to_owned(), "0".to_owned()),
+                ("X-Amz-SignedHeaders".to_owned(), signed.to_owned()),
+            ]
+        };
+        let forged =
+            "AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host;x-amz-copy-source, Signature=0";
+        for (authorization, query, want) in [
+            (None, vec![], true),
+            (None, query("host"), false),
+            (None, query("host;X-Amz-Copy-Source"), true),
+            (Some(forged), query("host"), false),
+            (Some(forged), vec![], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-amz-copy-source", "b/k".parse().unwrap());
+            if let Some(value) = authorization {
+                headers.insert("authorization", value.parse().unwrap());
+            }
+            let passed = check_signed_headers(&headers, &query).is_ok();
+            assert_eq!(passed, want, "{authorization:?} {query:?}");
         }
     }
 }
