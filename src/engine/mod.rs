@@ -1,0 +1,13 @@
+//! The loop that every kind shares; knows neither a kind nor a route nor a cloud.
+
+pub mod budget;
+pub mod clock;
+pub mod external;
+pub mod fault;
+pub mod key;
+pub mod keyring;
+pub mod known;
+pub mod plan;
+pub mod reason;
+pub mod shared;
+pub mod status;
