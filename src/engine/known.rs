@@ -3,12 +3,11 @@
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
-    sync::{Arc, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use kube::{
     Resource, ResourceExt,
-    core::NamespaceResourceScope,
     runtime::reflector::{ObjectRef, Store},
 };
 use schemars::JsonSchema;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     external::{Target, Unresolved},
+    guarded::{Guarded, Watched},
     reason::Reason,
 };
 
@@ -39,9 +39,7 @@ impl Reference {
 }
 
 /// A resource that others may name.
-pub trait Shared:
-    Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + Send + Sync + 'static
-{
+pub trait Shared: Watched {
     /// Whether resources in another namespace may name it.
     fn allows(&self, namespace: &str) -> bool {
         let _ = namespace;
@@ -57,24 +55,19 @@ pub struct Known {
 
 impl Known {
     /// Adds the store of a kind.
-    pub fn add<K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static>(
-        &self,
-        store: Store<K>,
-    ) {
-        if let Ok(mut stores) = self.stores.write() {
-            stores.insert(TypeId::of::<K>(), Box::new(store));
-        }
+    pub fn add<K: Watched>(&self, store: Store<Guarded<K>>) {
+        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        stores.insert(TypeId::of::<K>(), Box::new(store));
     }
 
-    /// The resource of this name, if it exists.
-    pub fn get<K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static>(
-        &self,
-        namespace: &str,
-        name: &str,
-    ) -> Option<Arc<K>> {
-        let stores = self.stores.read().ok()?;
-        let store = stores.get(&TypeId::of::<K>())?.downcast_ref::<Store<K>>()?;
-        store.get(&ObjectRef::new(name).within(namespace))
+    /// The resource of this name, if it exists and can be read.
+    pub fn get<K: Watched>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
+        let store = stores
+            .get(&TypeId::of::<K>())?
+            .downcast_ref::<Store<Guarded<K>>>()?;
+        let found = store.get(&ObjectRef::new(name).within(namespace))?;
+        found.whole().cloned()
     }
 
     /// What `child` names by `reference`; waiting if it does not exist, refused if it is not shared with the child's namespace.

@@ -2,8 +2,11 @@
 
 pub mod budget;
 pub mod clock;
+pub mod delay;
 pub mod external;
 pub mod fault;
+pub mod guarded;
+pub mod index;
 pub mod key;
 pub mod keyring;
 pub mod known;
@@ -11,3 +14,4 @@ pub mod plan;
 pub mod reason;
 pub mod shared;
 pub mod status;
+pub mod wake;
