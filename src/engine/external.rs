@@ -131,21 +131,27 @@ pub trait External:
         Phase::Ready
     }
 
-    /// Changes that the spec allows and a deletion needs first, such as switching a protection off.
-    fn unlock(spec: &Spec<Self>, now: &Self::Remote) -> Vec<Self::Change> {
+    /// Changes that the spec allows and a deletion needs first, such as switching a protection off. Without a readable spec: none.
+    fn unlock(spec: Option<&Spec<Self>>, now: &Self::Remote) -> Vec<Self::Change> {
         let _ = (spec, now);
         Vec::new()
     }
 
-    /// Why the remote must not be deleted now. Not asked under `deletionPolicy: Delete`.
+    /// Why the remote must not be deleted now. Not asked under `deletionPolicy: Delete`. Without a readable spec: the careful answer.
     fn held(
-        spec: &Spec<Self>,
+        spec: Option<&Spec<Self>>,
         now: &Self::Remote,
         facts: &Self::Facts,
         at: Timestamp,
     ) -> Option<Held> {
         let _ = (spec, now, facts, at);
         None
+    }
+
+    /// Whether a change takes something away, so that the remote is looked at afresh before it is sent.
+    fn narrows(change: &Self::Change) -> bool {
+        let _ = change;
+        false
     }
 
     /// Whether a remote that once existed and is gone is made again without asking. False where its contents went with it.

@@ -3,13 +3,16 @@
 pub mod budget;
 pub mod clock;
 pub mod delay;
+pub mod event;
 pub mod external;
 pub mod fault;
 pub mod guarded;
 pub mod index;
+pub mod intent;
 pub mod key;
 pub mod keyring;
 pub mod known;
+pub mod object;
 pub mod plan;
 pub mod reason;
 pub mod shared;
