@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod clock;
+pub mod core;
 pub mod delay;
 pub mod event;
 pub mod external;
@@ -13,8 +14,11 @@ pub mod key;
 pub mod keyring;
 pub mod known;
 pub mod object;
+pub mod outcome;
 pub mod plan;
 pub mod reason;
+pub mod secret;
 pub mod shared;
 pub mod status;
+pub mod subject;
 pub mod wake;

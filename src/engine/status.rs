@@ -12,7 +12,7 @@ use super::{
 };
 
 /// The status of every managed kind.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[serde(bound(
     serialize = "P: Serialize, F: Serialize",
@@ -46,6 +46,22 @@ pub struct Status<P, F> {
     /// Access keys: what was decided and which ids are ours. Never a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Ledger>,
+}
+
+// Not derived: a place has no default.
+impl<P, F: Default> Default for Status<P, F> {
+    fn default() -> Self {
+        Self {
+            observed_generation: None,
+            conditions: Vec::new(),
+            account: None,
+            place: None,
+            origin: None,
+            deletion_policy: None,
+            at_provider: F::default(),
+            keys: None,
+        }
+    }
 }
 
 /// How a remote came to be ours.
