@@ -1,3 +1,4 @@
 //! cooper: a Kubernetes operator for managed object storage and IAM.
 
 pub mod engine;
+pub mod wire;

@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    account::Provider,
     budget::Lane, fault::Fault, keyring::Keyring, known::Known, reason::Reason, status::Status,
 };
 
@@ -54,6 +55,8 @@ pub trait External:
 {
     /// One account of the provider as one pass sees it: client, shared lists, freshness.
     type Cloud: Cloud;
+    /// The kind that holds the way into an account.
+    type Account: Provider<Cloud = Self::Cloud>;
     /// Where the remote is: parent ids and name. All that observing and deleting need; stored in status it is the claim.
     type Place: Stored + Eq + Hash;
     /// The spec with references replaced by what they resolve to. Never stored.

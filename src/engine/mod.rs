@@ -1,5 +1,6 @@
 //! The loop that every kind shares; knows neither a kind nor a route nor a cloud.
 
+pub mod account;
 pub mod budget;
 pub mod clock;
 pub mod core;
