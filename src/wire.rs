@@ -142,7 +142,7 @@ where
                 .call(request)
                 .map(|answer| answer.map_err(Into::into))
                 .boxed(),
-            Verdict::Before => std::future::ready(Err(Cut::Before.into())).boxed(),
+            Verdict::Before => async { Err(Cut::Before.into()) }.boxed(),
             Verdict::Lost => {
                 let sent = self.inner.call(request);
                 async move {
@@ -161,7 +161,7 @@ where
                     }
                     .boxed(),
                 );
-                std::future::ready(Err(Cut::Late.into())).boxed()
+                async { Err(Cut::Late.into()) }.boxed()
             }
         }
     }

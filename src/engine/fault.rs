@@ -54,7 +54,15 @@ impl Fault {
         Self::new(Class::Transient, reason, message)
     }
 
-    /// The message with the cloud's request id, as conditions show it.
+    /// The same fault with the cloud's correlation id.
+    #[must_use]
+    pub fn correlated(mut self, id: Option<String>) -> Self {
+        self.correlation = id;
+        self
+    }
+
+    /// The message with the cloud's request id, for logs and events. Conditions go without the id: it changes with every answer, and a
+    /// status that repeats the same trouble must not change.
     pub fn told(&self) -> String {
         match &self.correlation {
             Some(id) => format!("{} (request {id})", self.message),

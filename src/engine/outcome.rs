@@ -243,7 +243,7 @@ fn refused(conditions: &mut Conditions, reason: Reason, text: &str, was_ready: b
 }
 
 fn failed(conditions: &mut Conditions, fault: &Fault, was_ready: bool) {
-    let text = fault.told();
+    let text = fault.message.clone();
     conditions.set(Kind::Synced, Truth::False, fault.reason, text.clone());
     if !was_ready {
         conditions.set(Kind::Ready, Truth::False, fault.reason, text.clone());

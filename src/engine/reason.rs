@@ -82,6 +82,22 @@ pub enum Reason {
     CredentialsRefused,
     /// The cloud refused the request.
     Refused,
+    /// It is unknown whether the cloud did what it was asked for.
+    OutcomeUnknown,
+    /// An answer came that is not of the API's shape.
+    AnswerNotUnderstood,
+    /// The endpoint points somewhere else.
+    Redirected,
+    /// The credentials work but lack a permission.
+    PermissionMissing,
+    /// Something that the request names is not there.
+    NotFound,
+    /// It is in use by others and cannot go.
+    StillAttached,
+    /// It holds things and cannot go.
+    NotEmpty,
+    /// It is protected against termination.
+    TerminationProtected,
     /// A quota of the cloud is used up.
     QuotaExceeded,
     /// The account cannot pay.

@@ -268,9 +268,9 @@ impl<A: Provider> Pass<'_, A> {
 
     fn refused(&self, fault: &Fault) -> Outcome {
         match fault.class {
-            Class::Denied | Class::Terminal => self.down(fault.reason, fault.told(), fault.class),
+            Class::Denied | Class::Terminal => self.down(fault.reason, fault.message.clone(), fault.class),
             Class::Transient | Class::Throttled(_) | Class::Conflict => {
-                Outcome::Kept(fault.reason, fault.told())
+                Outcome::Kept(fault.reason, fault.message.clone())
             }
         }
     }

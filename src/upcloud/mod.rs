@@ -1,0 +1,4 @@
+//! UpCloud Managed Object Storage.
+
+pub mod api;
+pub mod document;
