@@ -1,0 +1,3 @@
+//! The loop: names no kind, no route and no cloud.
+
+pub mod key;
