@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use super::{ApiError, Problem};
-use crate::engine::fault::{Class, Fault},
-    reason::Reason;
+use crate::engine::{
+    fault::{Class, Fault},
+    reason::Reason,
+};
 use crate::http::{Bad, TransportError};
 
 /// Pause after a 429 that names none.
