@@ -428,4 +428,3 @@ fn base_url(text: &str) -> Result<String, SetupError> {
         None => Ok(url.as_str().trim_end_matches('/').to_owned()),
     }
 }
-

@@ -22,8 +22,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    account::Provider,
-    budget::Lane, fault::Fault, keyring::Keyring, known::Known, reason::Reason, status::Status,
+    account::Provider, budget::Lane, fault::Fault, keyring::Keyring, known::Known, reason::Reason,
+    status::Status,
 };
 
 /// What may stand in a status: compared, cloned, stored, described in the CRD.

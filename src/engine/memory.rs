@@ -44,7 +44,9 @@ impl Memory {
     /// Notes a wake-up for the next pass.
     pub fn wake(&self, namespace: &str, name: &str, cause: Cause) {
         let mut all = self.all();
-        let memo = all.entry((namespace.to_owned(), name.to_owned())).or_default();
+        let memo = all
+            .entry((namespace.to_owned(), name.to_owned()))
+            .or_default();
         match cause {
             Cause::Due => memo.due = true,
             Cause::Woken => memo.woken = true,
@@ -54,7 +56,9 @@ impl Memory {
     /// The memo as it stands, with its wake-ups taken out: this pass answers them.
     pub fn begin(&self, namespace: &str, name: &str) -> Memo {
         let mut all = self.all();
-        let memo = all.entry((namespace.to_owned(), name.to_owned())).or_default();
+        let memo = all
+            .entry((namespace.to_owned(), name.to_owned()))
+            .or_default();
         let before = memo.clone();
         (memo.woken, memo.due) = (false, false);
         before
@@ -63,7 +67,9 @@ impl Memory {
     /// Keeps what a pass learned; wake-ups that came in meanwhile stay.
     pub fn end(&self, namespace: &str, name: &str, memo: Memo) {
         let mut all = self.all();
-        let slot = all.entry((namespace.to_owned(), name.to_owned())).or_default();
+        let slot = all
+            .entry((namespace.to_owned(), name.to_owned()))
+            .or_default();
         let (woken, due) = (slot.woken, slot.due);
         *slot = Memo { woken, due, ..memo };
     }

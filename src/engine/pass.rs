@@ -4,8 +4,9 @@
 //! What is decided is decided by pure functions (`intent`, `plan`, `diff`, `next`, `tell`); here is only the order of effects.
 //! A pass may die after any request: the claim is written before a create, the finalizer before the claim, and every step is safe to repeat.
 
-mod present;
+mod keys;
 mod parting;
+mod present;
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +15,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::{Api, Resource};
 
 use super::{
-    account::{Link, Provider, Sessions},
+    account::{Link, Sessions},
     clock::{earlier, later},
     core::Core,
     delay,
@@ -27,7 +28,7 @@ use super::{
     object::{Trouble, answered},
     outcome::{Issue, Outcome, tell},
     reason::Reason,
-    status::{Conditions, Kind},
+    status::{Conditions, Origin},
     subject::{StatusOf, Subject, place_key, target_of},
 };
 use crate::engine::budget::Lane;
@@ -66,7 +67,16 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         return unreadable(&stored, &engine).await;
     };
     let now = engine.core.clock.now();
-    let mut pass = Pass { engine: &engine, subject, memo, now, issue: None, facts_at: None, retry: None };
+    let mut pass = Pass {
+        engine: &engine,
+        subject,
+        memo,
+        now,
+        issue: None,
+        learned: None,
+        claimed: None,
+        retry: None,
+    };
     let outcome = pass.run().await;
     pass.finish(outcome).await;
 }
@@ -80,7 +90,9 @@ pub(super) struct Pass<'e, K: External> {
     /// What the Secret came to, for issuers.
     pub(super) issue: Option<Issue>,
     /// Facts learned in this pass, published whatever the outcome.
-    pub(super) facts_at: Option<K::Facts>,
+    pub(super) learned: Option<K::Facts>,
+    /// Account, place and origin to publish at the end; what must be known before a create is written before it.
+    pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
     /// When to look again, if something in the pass knows better than the outcome.
     pub(super) retry: Option<Duration>,
 }
@@ -94,7 +106,10 @@ impl<K: External> Pass<'_, K> {
             Intent::Unreadable => Ok(self.unreadable()),
             Intent::Observe => self.observe_only().await,
             Intent::Present => self.present().await,
-            Intent::Gone => self.gone().await,
+            Intent::Gone => match tokio::time::timeout(parting::LIMIT, self.gone()).await {
+                Ok(done) => done,
+                Err(_) => Err(parting::too_slow().into()),
+            },
             Intent::Released => self.release().await,
         };
         match done {
@@ -112,7 +127,9 @@ impl<K: External> Pass<'_, K> {
         let api: Api<CustomResourceDefinition> = Api::all(self.engine.core.kube.clone());
         let name = format!("{}.{}", K::plural(&()), K::group(&()));
         // Without the right to read CRDs (a namespaced installation) this cannot be told apart.
-        answered(api.get_metadata(&name)).await.is_ok_and(|crd| crd.metadata.deletion_timestamp.is_some())
+        answered(api.get_metadata(&name))
+            .await
+            .is_ok_and(|crd| crd.metadata.deletion_timestamp.is_some())
     }
 
     /// The session of an account, or what to say without one.
@@ -137,8 +154,18 @@ impl<K: External> Pass<'_, K> {
             Some(_) if self.memo.due && !self.memo.woken => Timestamp::MIN,
             _ => warm,
         };
-        let deep = self.memo.deep.is_none_or(|deep| deep < earlier(self.now, settings.deep)) || self.is_edited();
-        View { since, fresh: false, deep, parting: false, lane: if is_drift { Lane::Drift } else { Lane::Fresh } }
+        let deep = self
+            .memo
+            .deep
+            .is_none_or(|deep| deep < earlier(self.now, settings.deep))
+            || self.is_edited();
+        View {
+            since,
+            fresh: false,
+            deep,
+            parting: false,
+            lane: if is_drift { Lane::Drift } else { Lane::Fresh },
+        }
     }
 
     /// Whether the spec changed since the status was written.
@@ -148,16 +175,43 @@ impl<K: External> Pass<'_, K> {
 
     fn unreadable(&self) -> Outcome {
         let error = self.subject.unreadable.as_deref().unwrap_or("unknown");
-        let text = format!("this object cannot be read: {error}; correct it with kubectl edit. Nothing is changed meanwhile");
+        let text = format!(
+            "this object cannot be read: {error}; correct it with kubectl edit. Nothing is changed meanwhile"
+        );
         Outcome::Refused(Reason::Undecodable, text)
     }
 
     async fn abandon(&mut self) -> Result<Outcome, Stop> {
-        let place = self.subject.claim().map(|(account, place)| format!("{place:?} of account {account}"));
+        let place = self
+            .subject
+            .claim()
+            .map(|(account, place)| format!("{place:?} of account {account}"));
         self.subject.remove_finalizer().await?;
-        let text = format!("abandoned by annotation {ABANDON}; left at the cloud: {}", place.unwrap_or_else(|| "nothing".into()));
+        let text = format!(
+            "abandoned by annotation {ABANDON}; left at the cloud: {}",
+            place.unwrap_or_else(|| "nothing".into())
+        );
         self.note(Note::warning(Reason::Abandoned, text));
         Ok(Outcome::Finished)
+    }
+
+    /// The facts as they are known now.
+    pub(super) fn facts(&self) -> K::Facts {
+        self.learned
+            .clone()
+            .unwrap_or_else(|| self.subject.status.at_provider.clone())
+    }
+
+    /// Takes the facts that a remote shows.
+    pub(super) fn learn(&mut self, want: Option<&K::Desired>, now: &K::Remote) {
+        self.learned = Some(K::facts(want, now, &self.facts(), self.now));
+    }
+
+    /// How the remote came to be ours, as known now.
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.claimed
+            .as_ref()
+            .map_or(self.subject.status.origin, |(_, _, origin)| *origin)
     }
 
     /// Sends an event about this resource.
@@ -180,7 +234,11 @@ impl<K: External> Pass<'_, K> {
         let next = match &written {
             Err(trouble) => {
                 tracing::debug!(target = %self.subject.target, error = %trouble, "status not written");
-                Some(delay::after(&fault_of(trouble), self.memo.failures, rand::random()))
+                Some(delay::after(
+                    &fault_of(trouble),
+                    self.memo.failures,
+                    rand::random(),
+                ))
             }
             Ok(_) => self.next(&outcome),
         };
@@ -190,13 +248,25 @@ impl<K: External> Pass<'_, K> {
 
     fn status(&mut self, outcome: &Outcome) -> StatusOf<K> {
         let mut status = self.subject.status.clone();
-        let mut conditions = Conditions::new(std::mem::take(&mut status.conditions), self.subject.meta.generation, self.now);
-        tell(&mut conditions, outcome, self.issue.as_ref(), status.origin.is_some());
+        let mut conditions = Conditions::new(
+            std::mem::take(&mut status.conditions),
+            self.subject.meta.generation,
+            self.now,
+        );
+        tell(
+            &mut conditions,
+            outcome,
+            self.issue.as_ref(),
+            status.origin.is_some(),
+        );
         status.conditions = conditions.finish();
         status.observed_generation = self.subject.meta.generation;
         status.deletion_policy = Some(self.subject.policy());
-        if let Some(facts) = self.facts_at.take() {
+        if let Some(facts) = self.learned.take() {
             status.at_provider = facts;
+        }
+        if let Some((account, place, origin)) = self.claimed.take() {
+            (status.account, status.place, status.origin) = (Some(account), Some(place), origin);
         }
         status
     }
@@ -207,19 +277,32 @@ impl<K: External> Pass<'_, K> {
         let dice = rand::random();
         let is_moving = matches!(
             outcome,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_)) | Outcome::Observed(Phase::Settling(_), _) | Outcome::Leaving(_) | Outcome::Held(_)
+            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_))
+                | Outcome::Observed(Phase::Settling(_), _)
+                | Outcome::Leaving(_)
+                | Outcome::Held(_)
         );
-        self.memo.looks = if is_moving { self.memo.looks.saturating_add(1) } else { 0 };
+        self.memo.looks = if is_moving {
+            self.memo.looks.saturating_add(1)
+        } else {
+            0
+        };
         let failed = matches!(outcome, Outcome::Failed(_));
         let failures = self.memo.failures;
-        self.memo.failures = if failed { failures.saturating_add(1) } else { 0 };
+        self.memo.failures = if failed {
+            failures.saturating_add(1)
+        } else {
+            0
+        };
         let own = match outcome {
             Outcome::Finished => return None,
             Outcome::Paused => delay::SLOW,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_)) | Outcome::Observed(Phase::Settling(_), _) | Outcome::Leaving(_) => {
-                delay::settling(self.memo.looks - 1, dice)
+            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_))
+            | Outcome::Observed(Phase::Settling(_), _)
+            | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
+            Outcome::InSync(_) | Outcome::Observed(..) | Outcome::NotThere => {
+                delay::jittered(self.engine.core.settings.drift, dice)
             }
-            Outcome::InSync(_) | Outcome::Observed(..) | Outcome::NotThere => delay::jittered(self.engine.core.settings.drift, dice),
             Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
             Outcome::Busy(..) => delay::held(0, dice),
             Outcome::Refused(..) => delay::jittered(delay::SLOW, dice),
@@ -232,9 +315,13 @@ impl<K: External> Pass<'_, K> {
     /// Warns once when something is not as it should be; what a user did is told where it is done.
     fn announce(&self, outcome: &Outcome, is_news: bool) {
         let (reason, text) = match outcome {
-            Outcome::Refused(reason, text) | Outcome::Waiting(reason, text) => (*reason, text.clone()),
+            Outcome::Refused(reason, text) | Outcome::Waiting(reason, text) => {
+                (*reason, text.clone())
+            }
             Outcome::Held(text) => (Reason::DeletionHeld, text.clone()),
-            Outcome::Failed(fault) if fault.class != Class::Conflict => (fault.reason, fault.told()),
+            Outcome::Failed(fault) if fault.class != Class::Conflict => {
+                (fault.reason, fault.told())
+            }
             _ => return,
         };
         if is_news {
@@ -250,17 +337,30 @@ impl<K: External> Pass<'_, K> {
         }
         let drift = next.map(|next| later(core.clock.now(), next));
         let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(_));
-        let secret = looks_at_secret.then(|| later(core.clock.now(), delay::jittered(core.settings.secret_check, rand::random())));
+        let secret = looks_at_secret.then(|| {
+            later(
+                core.clock.now(),
+                delay::jittered(core.settings.secret_check, rand::random()),
+            )
+        });
         // A light look at the Secret must not push the next look at the remote away.
-        let is_light = self.memo.due && self.memo.drift.is_some_and(|drift| drift > self.now) && matches!(outcome, Outcome::InSync(_)) && self.retry.is_none();
+        let is_light = self.memo.due
+            && self.memo.drift.is_some_and(|drift| drift > self.now)
+            && matches!(outcome, Outcome::InSync(_))
+            && self.retry.is_none();
         if !is_light {
             self.memo.drift = drift;
         }
         self.memo.secret = secret;
         self.memo.wrote = Some(self.subject.version.clone());
-        let due = [self.memo.drift, self.memo.secret].into_iter().flatten().min();
+        let due = [self.memo.drift, self.memo.secret]
+            .into_iter()
+            .flatten()
+            .min();
         core.wakes.at(target, due);
-        self.engine.memory.end(&target.namespace, &target.name, self.memo);
+        self.engine
+            .memory
+            .end(&target.namespace, &target.name, self.memo);
     }
 
     /// Takes a place in the table of owners, or says who has it.
@@ -268,13 +368,18 @@ impl<K: External> Pass<'_, K> {
         let key = place_key::<K>(account, place);
         let owner = self.subject.owner();
         let other = match self.subject.claim() {
-            Some((a, p)) if a == account && p == place => self.engine.core.owners.claim(&key, owner),
+            Some((a, p)) if a == account && p == place => {
+                self.engine.core.owners.claim(&key, owner)
+            }
             _ => self.engine.core.owners.reserve(&key, owner).err(),
         };
         match other {
             None => Ok(()),
             Some(other) => {
-                let text = format!("{} stands for the same remote and was first; name another one here, or delete one of the two", other.resource);
+                let text = format!(
+                    "{} stands for the same remote and was first; name another one here, or delete one of the two",
+                    other.resource
+                );
                 Err(Outcome::Refused(Reason::AlreadyManaged, text))
             }
         }
@@ -284,9 +389,17 @@ impl<K: External> Pass<'_, K> {
 /// A trouble with the API server, as conditions show it.
 fn fault_of(trouble: &Trouble) -> Fault {
     match trouble {
-        Trouble::Conflict | Trouble::Gone => Fault::new(Class::Conflict, Reason::Conflict, trouble.to_string()),
-        Trouble::Terminating => Fault::new(Class::Conflict, Reason::NamespaceTerminating, trouble.to_string()),
-        Trouble::Timeout | Trouble::Kube(_) => Fault::transient(Reason::KubernetesUnavailable, trouble.to_string()),
+        Trouble::Conflict | Trouble::Gone => {
+            Fault::new(Class::Conflict, Reason::Conflict, trouble.to_string())
+        }
+        Trouble::Terminating => Fault::new(
+            Class::Conflict,
+            Reason::NamespaceTerminating,
+            trouble.to_string(),
+        ),
+        Trouble::Timeout | Trouble::Kube(_) => {
+            Fault::transient(Reason::KubernetesUnavailable, trouble.to_string())
+        }
     }
 }
 
@@ -294,12 +407,30 @@ fn fault_of(trouble: &Trouble) -> Fault {
 async fn unreadable<K: External>(stored: &Guarded<K>, engine: &Engine<K>) {
     let meta = stored.meta();
     tracing::warn!(object = %target_of::<K>(meta), "neither spec nor status can be read");
-    let text = format!("this object cannot be read, not even its status; correct it, or annotate it with {ABANDON}: \"true\" to let it be deleted");
-    engine.core.events.send::<K>(meta, Note::warning(Reason::Undecodable, text));
+    let text = format!(
+        "this object cannot be read, not even its status; correct it, or annotate it with {ABANDON}: \"true\" to let it be deleted"
+    );
+    engine
+        .core
+        .events
+        .send::<K>(meta, Note::warning(Reason::Undecodable, text));
     if meta.deletion_timestamp.is_some() && super::intent::says(meta, ABANDON) {
-        let finalizers = meta.finalizers.iter().flatten().filter(|name| *name != super::object::FINALIZER).cloned().collect::<Vec<_>>();
-        let object = super::object::Object::of::<K>(engine.core.kube.clone(), &target_of::<K>(meta));
-        if let Err(trouble) = object.put_finalizers(meta.resource_version.as_deref().unwrap_or_default(), &finalizers).await {
+        let finalizers = meta
+            .finalizers
+            .iter()
+            .flatten()
+            .filter(|name| *name != super::object::FINALIZER)
+            .cloned()
+            .collect::<Vec<_>>();
+        let object =
+            super::object::Object::of::<K>(engine.core.kube.clone(), &target_of::<K>(meta));
+        if let Err(trouble) = object
+            .put_finalizers(
+                meta.resource_version.as_deref().unwrap_or_default(),
+                &finalizers,
+            )
+            .await
+        {
             tracing::warn!(error = %trouble, "finalizer not removed");
         }
     }

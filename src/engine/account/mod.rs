@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{clock::Clock, external::Cloud, fault::Fault, known::Shared};
 use crate::wire::Wire;
 
-pub use pass::{Accounts, pass};
+pub use pass::{Accounts, named, pass};
 pub use session::{Link, Sessions};
 
 /// A kind whose resources hold the way into one account of a cloud.

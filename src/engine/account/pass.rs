@@ -268,7 +268,9 @@ impl<A: Provider> Pass<'_, A> {
 
     fn refused(&self, fault: &Fault) -> Outcome {
         match fault.class {
-            Class::Denied | Class::Terminal => self.down(fault.reason, fault.message.clone(), fault.class),
+            Class::Denied | Class::Terminal => {
+                self.down(fault.reason, fault.message.clone(), fault.class)
+            }
             Class::Transient | Class::Throttled(_) | Class::Conflict => {
                 Outcome::Kept(fault.reason, fault.message.clone())
             }
@@ -424,7 +426,7 @@ impl<A: Provider> Pass<'_, A> {
 }
 
 /// The first few of many, for a message.
-pub(crate) fn named(targets: &[Target]) -> String {
+pub fn named(targets: &[Target]) -> String {
     let mut text = targets
         .iter()
         .take(5)
