@@ -15,18 +15,20 @@ pub enum Guarded<K> {
     /// The object.
     Whole(Arc<K>),
     /// What can be read of an object that does not decode.
-    Part(Part),
+    Part(Part<K>),
 }
 
 /// The readable part of an object that does not decode.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct Part<K> {
     /// Its metadata.
     pub metadata: ObjectMeta,
     /// Its status as it stands.
     pub status: serde_json::Value,
     /// What the decoder said.
     pub error: String,
+    /// The object as it was when it could last be read.
+    pub last: Option<Arc<K>>,
 }
 
 /// A kind that can be watched.
@@ -59,6 +61,14 @@ impl<K> Guarded<K> {
             Self::Part(_) => None,
         }
     }
+
+    /// The object as it was when it could last be read.
+    pub fn last_whole(&self) -> Option<&Arc<K>> {
+        match self {
+            Self::Whole(object) => Some(object),
+            Self::Part(part) => part.last.as_ref(),
+        }
+    }
 }
 
 impl<'de, K: Watched> Deserialize<'de> for Guarded<K> {
@@ -73,6 +83,7 @@ impl<'de, K: Watched> Deserialize<'de> for Guarded<K> {
                     .unwrap_or_default(),
                 status: value.get("status").cloned().unwrap_or_default(),
                 error: error.to_string(),
+                last: None,
             }),
         })
     }

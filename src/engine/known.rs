@@ -60,14 +60,14 @@ impl Known {
         stores.insert(TypeId::of::<K>(), Box::new(store));
     }
 
-    /// The resource of this name, if it exists and can be read.
+    /// The resource of this name, if it exists, as it was when it could last be read.
     pub fn get<K: Watched>(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
         let stores = self.stores.read().unwrap_or_else(PoisonError::into_inner);
         let store = stores
             .get(&TypeId::of::<K>())?
             .downcast_ref::<Store<Guarded<K>>>()?;
         let found = store.get(&ObjectRef::new(name).within(namespace))?;
-        found.whole().cloned()
+        found.last_whole().cloned()
     }
 
     /// What `child` names by `reference`; waiting if it does not exist, refused if it is not shared with the child's namespace.

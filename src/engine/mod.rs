@@ -3,6 +3,7 @@
 pub mod account;
 pub mod budget;
 pub mod clock;
+pub mod controller;
 pub mod core;
 pub mod delay;
 pub mod event;

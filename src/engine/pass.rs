@@ -10,6 +10,7 @@ mod present;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Resource};
@@ -17,10 +18,11 @@ use kube::{Api, Resource};
 use super::{
     account::{Link, Sessions},
     clock::{earlier, later},
+    controller::Controlled,
     core::Core,
     delay,
     event::Note,
-    external::{AccountKey, External, View},
+    external::{AccountKey, External, Ref, View},
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{ABANDON, Intent},
@@ -29,7 +31,8 @@ use super::{
     outcome::{Issue, Outcome, tell},
     reason::Reason,
     status::{Conditions, Origin},
-    subject::{StatusOf, Subject, place_key, target_of},
+    subject::{StatusOf, Subject, owner_of, place_key, target_of},
+    wake::{Cause, Wake},
 };
 use crate::engine::budget::Lane;
 
@@ -41,6 +44,91 @@ pub struct Engine<K: External> {
     pub sessions: Arc<Sessions<K::Account>>,
     /// What is remembered between passes.
     pub memory: Memory,
+}
+
+impl<K: External> Engine<K> {
+    /// Of accounts that `sessions` reach.
+    pub fn new(core: Arc<Core>, sessions: Arc<Sessions<K::Account>>) -> Self {
+        Self {
+            core,
+            sessions,
+            memory: Memory::default(),
+        }
+    }
+}
+
+impl<K: External> Controlled<K> for Engine<K> {
+    fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    fn refs(&self, stored: &Guarded<K>) -> Vec<Ref> {
+        let spec = stored
+            .last_whole()
+            .map(|object| object.refs())
+            .unwrap_or_default();
+        let account = status_of(stored).and_then(|status| status.account);
+        let account = account.map(|account| Ref::holding(Sessions::<K::Account>::target(&account)));
+        spec.into_iter().chain(account).collect()
+    }
+
+    fn offer(&self, stored: &Guarded<K>) -> serde_json::Value {
+        stored
+            .last_whole()
+            .map(|object| object.offer())
+            .unwrap_or_default()
+    }
+
+    fn seen(&self, stored: &Guarded<K>) {
+        let Some(StatusOf::<K> {
+            account: Some(account),
+            place: Some(place),
+            origin: Some(_),
+            ..
+        }) = status_of(stored)
+        else {
+            return;
+        };
+        self.core.owners.claim(
+            &place_key::<K>(&account, &place),
+            owner_of::<K>(stored.meta()),
+        );
+    }
+
+    fn gone(&self, stored: &Guarded<K>) {
+        let target = target_of::<K>(stored.meta());
+        self.memory.forget(&target.namespace, &target.name);
+        if let Some(StatusOf::<K> {
+            account: Some(account),
+            place: Some(place),
+            ..
+        }) = status_of(stored)
+        {
+            let uid = stored.meta().uid.as_deref().unwrap_or_default();
+            for next in self
+                .core
+                .owners
+                .release(&place_key::<K>(&account, &place), uid)
+            {
+                self.core.wakes.wake(&next, Cause::Woken);
+            }
+        }
+    }
+
+    fn woken(&self, wake: &Wake) {
+        self.memory.wake(&wake.namespace, &wake.name, wake.cause);
+    }
+
+    fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()> {
+        Box::pin(pass(stored, self))
+    }
+}
+
+fn status_of<K: External>(stored: &Guarded<K>) -> Option<StatusOf<K>> {
+    match stored {
+        Guarded::Whole(object) => object.status().cloned(),
+        Guarded::Part(part) => serde_json::from_value(part.status.clone()).ok(),
+    }
 }
 
 /// What stops a pass halfway.

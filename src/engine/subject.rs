@@ -110,16 +110,7 @@ impl<K: External> Subject<K> {
 
     /// Its entry in the table of owners.
     pub fn owner(&self) -> Owner {
-        let created = self
-            .meta
-            .creation_timestamp
-            .as_ref()
-            .map_or(Timestamp::MAX, |time| time.0);
-        Owner {
-            resource: self.target.clone(),
-            uid: self.uid().to_owned(),
-            created,
-        }
+        owner_of::<K>(&self.meta)
     }
 
     /// The object at the API server.
@@ -186,6 +177,19 @@ pub fn target_of<K: Resource<DynamicType = ()>>(meta: &ObjectMeta) -> Target {
         meta.namespace.clone().unwrap_or_default(),
         meta.name.clone().unwrap_or_default(),
     )
+}
+
+/// An object's entry in the table of owners.
+pub fn owner_of<K: Resource<DynamicType = ()>>(meta: &ObjectMeta) -> Owner {
+    let created = meta
+        .creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::MAX, |time| time.0);
+    Owner {
+        resource: target_of::<K>(meta),
+        uid: meta.uid.clone().unwrap_or_default(),
+        created,
+    }
 }
 
 /// A place in the table of owners: unique over all kinds and accounts.

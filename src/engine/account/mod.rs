@@ -32,6 +32,9 @@ pub trait Provider: Shared + HasSpec + HasStatus<Status = AccountStatus> {
     /// Name of the credentials Secret, in the namespace of the account.
     fn credentials_secret(&self) -> &str;
 
+    /// What the `resolve` of others reads of it; they are woken when it changes.
+    fn offer(&self) -> serde_json::Value;
+
     /// Opens a session with what the Secret holds. No I/O: whether it works is told by `identify`.
     fn open(
         &self,

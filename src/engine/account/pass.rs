@@ -7,6 +7,7 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Resource, ResourceExt};
@@ -14,10 +15,11 @@ use kube::{Resource, ResourceExt};
 use super::{AccountStatus, Outside, Provider, Sessions};
 use crate::engine::{
     clock::{earlier, later},
+    controller::Controlled,
     core::Core,
     delay,
     event::Note,
-    external::{AccountKey, Target},
+    external::{AccountKey, Ref, Target},
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{self, ABANDON},
@@ -26,7 +28,7 @@ use crate::engine::{
     secret::{CONSENT, Found},
     status::{Conditions, Kind, Truth},
     subject::target_of,
-    wake::Cause,
+    wake::{Cause, Wake},
 };
 
 /// The accounts of one provider.
@@ -66,6 +68,40 @@ impl<A: Provider> Accounts<A> {
             outside,
             opened: Mutex::default(),
         }
+    }
+}
+
+impl<A: Provider> Controlled<A> for Accounts<A> {
+    fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    fn refs(&self, _: &Guarded<A>) -> Vec<Ref> {
+        Vec::new()
+    }
+
+    fn offer(&self, stored: &Guarded<A>) -> serde_json::Value {
+        stored
+            .last_whole()
+            .map(|account| account.offer())
+            .unwrap_or_default()
+    }
+
+    fn seen(&self, _: &Guarded<A>) {}
+
+    fn gone(&self, stored: &Guarded<A>) {
+        let key = key_of(&target_of::<A>(stored.meta()));
+        self.sessions.close(&key);
+        self.opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
+    }
+
+    fn woken(&self, _: &Wake) {}
+
+    fn pass(self: Arc<Self>, stored: Arc<Guarded<A>>) -> BoxFuture<'static, ()> {
+        Box::pin(pass(stored, self))
     }
 }
 
