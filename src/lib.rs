@@ -5,8 +5,10 @@
 //! - [`http`] is the one transport all clouds share; [`wire`] the hook in front of every request.
 //! - [`confidential`] holds text that must not be seen.
 
+pub mod app;
 pub mod confidential;
 pub mod engine;
 pub mod http;
+pub mod kinds;
 pub mod upcloud;
 pub mod wire;

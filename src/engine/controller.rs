@@ -73,7 +73,7 @@ pub enum Scope {
 /// Sets a controller up: its store is known to the others at once, and its future does the work until `stop` ends.
 pub fn controller<K: Watched, C: Controlled<K>>(
     client: Client,
-    scope: &Scope,
+    scope: Scope,
     kind: Arc<C>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> impl Future<Output = ()> + Send {
@@ -86,7 +86,7 @@ pub fn controller<K: Watched, C: Controlled<K>>(
     let wakes = core.wakes.listen(&name.group, &name.kind);
     let api = match scope {
         Scope::Cluster => Api::<Guarded<K>>::all(client),
-        Scope::Namespace(namespace) => Api::<Guarded<K>>::namespaced(client, namespace),
+        Scope::Namespace(namespace) => Api::<Guarded<K>>::namespaced(client, &namespace),
     };
     let seen = Arc::new(Seen {
         kind: Arc::clone(&kind),

@@ -8,7 +8,7 @@
 mod pass;
 mod session;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::core::object::{HasSpec, HasStatus};
@@ -53,8 +53,6 @@ pub struct Outside {
     pub clock: Clock,
     /// The hook in front of every request.
     pub wire: Arc<dyn Wire>,
-    /// How long a listing stays good enough for looking.
-    pub warm: Duration,
 }
 
 /// What an account shows.
