@@ -429,3 +429,7 @@ fn base_url(text: &str) -> Result<String, SetupError> {
     }
 }
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

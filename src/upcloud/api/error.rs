@@ -443,4 +443,3 @@ fn origin(location: &str) -> Option<String> {
     let url: reqwest::Url = location.parse().ok()?;
     url.has_host().then(|| url.origin().ascii_serialization())
 }
-

@@ -298,4 +298,3 @@ fn dated<T: DeserializeOwned>(
         None => Err(ApiError::undated(route, answer)),
     }
 }
-
