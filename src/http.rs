@@ -428,3 +428,8 @@ fn base_url(text: &str) -> Result<String, SetupError> {
         None => Ok(url.as_str().trim_end_matches('/').to_owned()),
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;

@@ -442,3 +442,6 @@ impl State {
         Next::Grant(waiter, lane)
     }
 }
+
+#[cfg(test)]
+mod tests;
