@@ -10,5 +10,7 @@ pub mod confidential;
 pub mod engine;
 pub mod http;
 pub mod kinds;
+pub mod server;
+pub mod telemetry;
 pub mod upcloud;
 pub mod wire;
