@@ -4,3 +4,8 @@ use crate::app::Setup;
 
 /// Sets up the controllers of all kinds.
 pub fn set_up(_setup: &mut Setup<'_>) {}
+
+/// The CustomResourceDefinitions of all kinds: file name and YAML.
+pub fn crds() -> anyhow::Result<Vec<(String, String)>> {
+    Ok(Vec::new())
+}

@@ -6,6 +6,7 @@
 //! - [`confidential`] holds text that must not be seen.
 
 pub mod app;
+pub mod cli;
 pub mod confidential;
 pub mod engine;
 pub mod http;

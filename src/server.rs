@@ -12,7 +12,10 @@ use crate::engine::core::Core;
 /// Live: the process answers. Ready: every kind's objects are listed and the admission fence stands, so passes run; otherwise the answer
 /// names what is missing.
 pub async fn serve(listener: TcpListener, core: Arc<Core>) -> std::io::Result<()> {
-    let routes = Router::new().route("/livez", get(|| async { "ok\n" })).route("/readyz", get(ready)).with_state(core);
+    let routes = Router::new()
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .with_state(core);
     axum::serve(listener, routes).await
 }
 
@@ -27,5 +30,8 @@ async fn ready(State(core): State<Arc<Core>>) -> (StatusCode, String) {
         return (StatusCode::OK, "ok\n".into());
     }
     let names = missing.into_iter().collect::<Vec<_>>().join(", ");
-    (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for: {names}\n"))
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!("waiting for: {names}\n"),
+    )
 }

@@ -17,8 +17,12 @@ pub fn start(filter: &str, format: Format) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)?;
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        Format::Text => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()?,
-        Format::Json => registry.with(fmt::layer().json().with_writer(std::io::stderr)).try_init()?,
+        Format::Text => registry
+            .with(fmt::layer().with_writer(std::io::stderr).with_target(false))
+            .try_init()?,
+        Format::Json => registry
+            .with(fmt::layer().json().with_writer(std::io::stderr))
+            .try_init()?,
     }
     Ok(())
 }
