@@ -101,6 +101,12 @@ pub trait External:
         }
     }
 
+    /// How many requests it takes to make it from nothing, its access key included.
+    fn cost(want: &Self::Desired) -> u32 {
+        let _ = want;
+        1
+    }
+
     /// Sends one change and mirrors it into `now`.
     fn apply(
         cloud: &Self::Cloud,
@@ -174,6 +180,10 @@ pub trait External:
 pub trait Cloud: Clone + Send + Sync + 'static {
     /// The same account, read with the freshness that one pass wants.
     fn pass(&self, view: View) -> Self;
+
+    /// The same account with this many requests paid from the budget at once, so that they follow each other without queueing anew.
+    /// What is not used goes back.
+    fn reserve(&self, requests: u32) -> impl Future<Output = Self> + Send;
 }
 
 /// How fresh a pass wants to see the cloud, and what it reads for.

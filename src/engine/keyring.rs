@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, future::Future, time::Duration};
 use jiff::Timestamp;
 
 use super::{
-    external::{External, Spec},
+    external::{AccountKey, External, Spec},
     fault::Fault,
-    key::{KeyId, ListedKey, SecretText},
+    key::{KeyId, ListedKey, Place, SecretText},
 };
 
 /// The calls behind `accessKey` of a kind, or [`NoKeys`].
@@ -21,6 +21,9 @@ pub trait Keyring<K: External + ?Sized>: Send + Sync + 'static {
 
     /// What the spec says about the key; `None` if it wants none.
     fn spec(spec: &Spec<K>) -> Option<KeySpec>;
+
+    /// The cloud user, as the mark on its Secret names it.
+    fn place(account: &AccountKey, at: &K::Place) -> Place;
 
     /// The keys in a remote as it was observed, if the remote shows them.
     fn seen(now: &K::Remote) -> Option<Keys>;
@@ -81,6 +84,20 @@ pub struct KeySpec {
     pub hold: bool,
 }
 
+impl KeySpec {
+    /// What stands in for a spec that wants no key any more.
+    pub fn nothing() -> Self {
+        Self {
+            secret_name: String::new(),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            exclusive: false,
+            overlap: Duration::ZERO,
+            hold: false,
+        }
+    }
+}
+
 /// The keys of a user as one answer showed them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Keys {
@@ -122,6 +139,14 @@ impl<K: External> Keyring<K> for NoKeys {
 
     fn spec(_: &Spec<K>) -> Option<KeySpec> {
         None
+    }
+
+    fn place(account: &AccountKey, _: &K::Place) -> Place {
+        Place {
+            account: account.to_string(),
+            service: String::new(),
+            user: String::new(),
+        }
     }
 
     fn seen(_: &K::Remote) -> Option<Keys> {

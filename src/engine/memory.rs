@@ -30,6 +30,8 @@ pub struct Memo {
     pub drift: Option<Timestamp>,
     /// When its Secret is to be looked at again.
     pub secret: Option<Timestamp>,
+    /// The namespace is being deleted: creates in it are refused for good.
+    pub creates_refused: bool,
     /// Faults in a row.
     pub failures: u32,
     /// Looks in a row that found it still on its way.

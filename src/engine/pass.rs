@@ -5,6 +5,7 @@
 //! A pass may die after any request: the claim is written before a create, the finalizer before the claim, and every step is safe to repeat.
 
 mod keys;
+mod mint;
 mod parting;
 mod present;
 
@@ -163,6 +164,7 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         issue: None,
         learned: None,
         claimed: None,
+        made: None,
         retry: None,
     };
     let outcome = pass.run().await;
@@ -181,6 +183,8 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) learned: Option<K::Facts>,
     /// Account, place and origin to publish at the end; what must be known before a create is written before it.
     pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
+    /// The keys of a user that this pass made, as the answer to its create showed them.
+    made: Option<keys::List>,
     /// When to look again, if something in the pass knows better than the outcome.
     pub(super) retry: Option<Duration>,
 }
@@ -315,7 +319,10 @@ impl<K: External> Pass<'_, K> {
             }
         }
         let mut written = Ok(false);
-        if outcome != Outcome::Finished {
+        // A conflict is decided anew at once; the next pass has something to say.
+        let is_conflict =
+            matches!(&outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
+        if outcome != Outcome::Finished && !is_conflict {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
@@ -440,7 +447,8 @@ impl<K: External> Pass<'_, K> {
             self.memo.drift = drift;
         }
         self.memo.secret = secret;
-        self.memo.wrote = Some(self.subject.version.clone());
+        // An edit that came in between our own reads has not been acted on: its event must not look like an echo of our write.
+        self.memo.wrote = (!self.subject.overtaken).then(|| self.subject.version.clone());
         let due = [self.memo.drift, self.memo.secret]
             .into_iter()
             .flatten()

@@ -32,6 +32,8 @@ pub struct Subject<K: External> {
     pub status: StatusOf<K>,
     /// The resourceVersion of that.
     pub version: String,
+    /// Somebody else changed the object since the pass began to look at it.
+    pub overtaken: bool,
     at_server: Object,
 }
 
@@ -64,6 +66,7 @@ impl<K: External> Subject<K> {
             unreadable,
             status,
             version,
+            overtaken: false,
             at_server,
         })
     }
@@ -165,10 +168,46 @@ impl<K: External> Subject<K> {
         Ok(true)
     }
 
-    /// The annotations of the object.
-    pub fn annotations(&self) -> Option<&BTreeMap<String, String>> {
-        self.meta.annotations.as_ref()
+    /// Reads the object anew, past every cache: its status and finalizers as they stand now.
+    ///
+    /// What the pass acts on stays what it read first; an edit that shows here is noted, and another pass will follow it.
+    pub async fn refresh(&mut self) -> Result<(), Trouble> {
+        let now = self.at_server.read().await?;
+        if now.metadata.uid != self.meta.uid {
+            return Err(Trouble::Gone);
+        }
+        let status = now
+            .data
+            .get("status")
+            .cloned()
+            .unwrap_or_else(|| serde_json::json!({}));
+        let status: StatusOf<K> = serde_json::from_value(status)
+            .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
+        if (&status.account, &status.place, status.origin)
+            != (&self.status.account, &self.status.place, self.status.origin)
+        {
+            // The claim this pass acts under is not the one that stands.
+            return Err(Trouble::Conflict);
+        }
+        self.status = status;
+        let is_same = now.metadata.generation == self.meta.generation
+            && now.metadata.deletion_timestamp == self.meta.deletion_timestamp
+            && without_noise(now.metadata.annotations.as_ref())
+                == without_noise(self.meta.annotations.as_ref());
+        self.overtaken |= !is_same;
+        self.version = now.metadata.resource_version.clone().unwrap_or_default();
+        self.meta.finalizers = now.metadata.finalizers;
+        Ok(())
     }
+}
+
+/// Annotations without the one that stores drop.
+fn without_noise(annotations: Option<&BTreeMap<String, String>>) -> Vec<(&String, &String)> {
+    annotations
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "kubectl.kubernetes.io/last-applied-configuration")
+        .collect()
 }
 
 /// Who an object of kind `K` is.

@@ -169,7 +169,7 @@ impl Ledger {
 
     /// The same ledger without that attempt.
     #[must_use]
-    pub(super) fn without(&self, nonce: &Nonce) -> Self {
+    pub(in crate::engine) fn without(&self, nonce: &Nonce) -> Self {
         let mut ledger = self.clone();
         ledger.attempts.retain(|a| a.nonce != *nonce);
         ledger

@@ -21,11 +21,11 @@ mod mark;
 mod mint;
 mod next;
 //REPORT
-mod staging;
+pub(in crate::engine) mod staging;
 mod step;
 mod stored;
 mod suspect;
-mod target;
+pub(in crate::engine) mod target;
 mod time;
 mod view;
 

@@ -81,7 +81,7 @@ pub fn staging_name(uid: &Uid, slot: usize) -> String {
 }
 
 /// The Secret found under the name of a slot.
-pub(super) fn decode(secret: &Secret, uid: &Uid) -> Slot {
+pub(in crate::engine) fn decode(secret: &Secret, uid: &Uid) -> Slot {
     let label = secret
         .metadata
         .labels
@@ -118,7 +118,7 @@ fn parts(secret: &Secret) -> Option<(Nonce, Reservation, StagingState)> {
 }
 
 /// Id and secret of a Filled staging.
-pub(super) fn committed(secret: &Secret) -> Option<(KeyId, SecretText)> {
+pub(in crate::engine) fn committed(secret: &Secret) -> Option<(KeyId, SecretText)> {
     let data = secret.data.as_ref()?;
     let text = |name: &str| {
         String::from_utf8(data.get(name)?.0.clone())
@@ -129,7 +129,7 @@ pub(super) fn committed(secret: &Secret) -> Option<(KeyId, SecretText)> {
 }
 
 /// A new staging for the attempt `nonce`, Empty.
-pub(super) fn empty(
+pub(in crate::engine) fn empty(
     owner: &Owner,
     slot: usize,
     nonce: &Nonce,
@@ -159,7 +159,7 @@ pub(super) fn empty(
 }
 
 /// `Empty → Filled`, on the staging as it was created.
-pub(super) fn fill(mut staging: Secret, id: &KeyId, secret: &SecretText) -> Secret {
+pub(in crate::engine) fn fill(mut staging: Secret, id: &KeyId, secret: &SecretText) -> Secret {
     set_state(&mut staging, "Filled");
     let entry = |name: &str, text: &str| (name.to_owned(), ByteString(text.as_bytes().to_vec()));
     staging.data = Some([entry("id", id.as_str()), entry("secret", secret.reveal())].into());
@@ -167,7 +167,7 @@ pub(super) fn fill(mut staging: Secret, id: &KeyId, secret: &SecretText) -> Secr
 }
 
 /// `Empty → Void`, on the staging as it was read.
-pub(super) fn void(mut staging: Secret) -> Secret {
+pub(in crate::engine) fn void(mut staging: Secret) -> Secret {
     set_state(&mut staging, "Void");
     staging
 }

@@ -10,6 +10,9 @@ use kube::api::ObjectMeta;
 use super::mark::{DIGEST_ANNOTATION, MARK_ANNOTATION, is_intact};
 use super::{ISSUER_LABEL, KeyWant, Ledger, Mark, OwnTarget, Revision, Target, Uid};
 
+/// Value of the issuer label on a Secret that belongs to no resource any more.
+const RELEASED_LABEL: &str = "released";
+
 /// The resource, as the controller of its Secrets.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Owner {
@@ -115,14 +118,14 @@ pub fn encode_target(
 }
 
 /// The target as it was read, owned by the resource again, with that mark.
-pub(super) fn owned(mut secret: Secret, owner: &Owner, mark: &Mark) -> Secret {
+pub(in crate::engine) fn owned(mut secret: Secret, owner: &Owner, mark: &Mark) -> Secret {
     own(&mut secret.metadata, owner);
     remark(&mut secret, mark);
     secret
 }
 
 /// The target as it was read, let go with that mark, or with nothing of ours in its metadata.
-pub(super) fn let_go(mut secret: Secret, uid: &Uid, mark: Option<&Mark>) -> Secret {
+pub(in crate::engine) fn let_go(mut secret: Secret, uid: &Uid, mark: Option<&Mark>) -> Secret {
     if let Some(owners) = &mut secret.metadata.owner_references {
         owners.retain(|o| o.uid != uid.as_str());
     }
@@ -130,9 +133,12 @@ pub(super) fn let_go(mut secret: Secret, uid: &Uid, mark: Option<&Mark>) -> Secr
         remark(&mut secret, mark);
         return secret;
     }
-    if let Some(labels) = &mut secret.metadata.labels {
-        labels.remove(ISSUER_LABEL);
-    }
+    // The fence lets us write no Secret without the label; a word that is nobody's uid makes it nobody's.
+    secret
+        .metadata
+        .labels
+        .get_or_insert_default()
+        .insert(ISSUER_LABEL.to_owned(), RELEASED_LABEL.to_owned());
     if let Some(annotations) = &mut secret.metadata.annotations {
         annotations.remove(MARK_ANNOTATION);
         annotations.remove(DIGEST_ANNOTATION);

@@ -1,6 +1,6 @@
 //! Making it so, and only looking.
 
-use super::{Pass, Stop};
+use super::{Pass, Stop, keys::List};
 use crate::engine::{
     event::Note,
     external::{AccountKey, Adoption, Cloud, Diff, External, Phase, Resolved, Unresolved, View},
@@ -249,8 +249,14 @@ impl<K: External> Pass<'_, K> {
         }
         let is_new_claim = self.claim(site) != Claim::Ours;
         self.write_claim(site, Origin::Claimed).await?;
+        let cost = K::cost(desired);
+        if cost > 1 {
+            // Create, changes and key follow each other without queueing anew: a key list gets too old to mint from in a queue.
+            site.session = site.session.reserve(cost).await;
+        }
         match K::create(&site.cloud(), &site.place, desired).await {
             Ok(remote) => {
+                self.made = K::Keys::seen(&remote).map(List::from);
                 *now = Some(remote);
                 self.claimed = Some((
                     site.account.clone(),
