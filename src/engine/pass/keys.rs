@@ -13,7 +13,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{Pass, Stop, mint::Mint, present::Site};
 use crate::engine::{
-    external::External,
+    external::{Cloud, External},
     fault::{Class, Fault},
     key::{
         self, BlockedBy, KeyStep, KeyWant, Ledger, Listed, Mark, Minting, Owner, Slot, Stored,
