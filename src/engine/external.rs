@@ -157,6 +157,12 @@ pub trait External:
         None
     }
 
+    /// What a user should still know of a remote that is ready; for the message of `Ready`.
+    fn hint(now: &Self::Remote) -> Option<String> {
+        let _ = now;
+        None
+    }
+
     /// Whether a change takes something away, so that the remote is looked at afresh before it is sent.
     fn narrows(change: &Self::Change) -> bool {
         let _ = change;

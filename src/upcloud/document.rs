@@ -61,12 +61,16 @@ pub fn same(one: &Value, other: &Value) -> bool {
 
 /// Eight hexadecimal digits that differ if the meanings do: names inline policies by their content.
 pub fn fingerprint(document: &Value) -> String {
+    meaning(document).chars().take(8).collect()
+}
+
+/// SHA-256 of what the document means, in hexadecimal digits: equal for documents that are the [`same`].
+pub fn meaning(document: &Value) -> String {
     let hash = digest(&SHA256, canonical(document).to_string().as_bytes());
     hash.as_ref()
         .iter()
-        .take(4)
-        .fold(String::with_capacity(8), |name, byte| {
-            format!("{name}{byte:02x}")
+        .fold(String::with_capacity(64), |text, byte| {
+            format!("{text}{byte:02x}")
         })
 }
 
