@@ -55,7 +55,7 @@ pub fn crds() -> anyhow::Result<Vec<(String, String)>> {
     let mut definitions = Definitions::default();
     all(&mut definitions);
     let files = definitions.0.into_iter().map(|(crd, issues)| {
-        let name = crd.metadata.name.clone().unwrap_or_default();
+        let name = format!("{}_{}", crd.spec.group, crd.spec.names.plural);
         let crd = tidy(&crd, issues).with_context(|| format!("cannot tidy {name}"))?;
         let yaml = serde_saphyr::to_string(&crd)?;
         Ok((

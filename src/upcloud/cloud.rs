@@ -28,12 +28,12 @@ use crate::engine::{
 /// The session of an account. Cheap to clone; clones share lists and budget.
 #[derive(Clone)]
 pub struct UpCloud {
+    api: Api,
     shared: Arc<Lists>,
     view: View,
 }
 
 struct Lists {
-    api: Api,
     clock: Clock,
     services: Listings<(), Service>,
     buckets: Listings<ServiceId, Bucket>,
@@ -53,8 +53,21 @@ pub struct Seen {
 impl Cloud for UpCloud {
     fn pass(&self, view: View) -> Self {
         Self {
-            shared: Arc::clone(&self.shared),
             view,
+            ..self.clone()
+        }
+    }
+
+    async fn reserve(&self, requests: u32) -> Self {
+        let permit = self
+            .api
+            .transport()
+            .budget()
+            .take(Lane::Write, requests)
+            .await;
+        Self {
+            api: self.api.prepaid(permit),
+            ..self.clone()
         }
     }
 }
@@ -70,7 +83,6 @@ impl UpCloud {
             lane: Lane::Fresh,
         };
         let shared = Lists {
-            api,
             services: Listings::new(clock.clone()),
             buckets: Listings::new(clock.clone()),
             users: Listings::new(clock.clone()),
@@ -78,6 +90,7 @@ impl UpCloud {
             clock,
         };
         Self {
+            api,
             shared: Arc::new(shared),
             view,
         }
@@ -85,7 +98,7 @@ impl UpCloud {
 
     /// The API itself.
     pub fn api(&self) -> &Api {
-        &self.shared.api
+        &self.api
     }
 
     /// How fresh this pass wants to see the cloud.

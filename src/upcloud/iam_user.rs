@@ -26,9 +26,9 @@ use super::{
     shape::{Local, Marks, immutable, safe_name},
 };
 use crate::engine::{
-    external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
+    external::{AccountKey, Common, Diff, External, Held, Ref, Resolved, Unresolved},
     fault::Fault,
-    key::{KeyId, ListedKey, SecretText},
+    key::{self, KeyId, ListedKey, SecretText},
     keyring::{KeySpec, Keyring, Keys, Minted, NotMinted},
     known::{Known, Reference},
     reason::Reason,
@@ -288,6 +288,11 @@ impl External for IamUser {
         })
     }
 
+    fn cost(want: &Desired) -> u32 {
+        let changes = want.policies.len() + usize::from(want.surroundings.is_some());
+        1 + u32::try_from(changes).unwrap_or(0)
+    }
+
     async fn apply(
         cloud: &UpCloud,
         at: &UserPlace,
@@ -519,6 +524,14 @@ impl Keyring<IamUser> for AccessKeys {
             overlap: OVERLAP,
             hold: false,
         })
+    }
+
+    fn place(account: &AccountKey, at: &UserPlace) -> key::Place {
+        key::Place {
+            account: account.to_string(),
+            service: at.service.to_string(),
+            user: at.name.clone(),
+        }
     }
 
     fn seen(now: &Remote) -> Option<Keys> {
