@@ -156,6 +156,11 @@ impl Choices {
         Ok(())
     }
 
+    /// Turns every switch that the others have turned.
+    pub fn extend(&mut self, others: &Self) {
+        self.set.extend(others.set.clone());
+    }
+
     /// All switches and the values in force.
     pub fn all(&self) -> impl Iterator<Item = (&'static str, String)> + '_ {
         Choice::ALL

@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::control::faults::Faults;
 use crate::control::journal::Journal;
 use crate::control::late::Late;
-use crate::state::World;
+use crate::data::Store;
+use crate::state::{Dropped, World};
 
 /// One emulator: its clock, its world, and what tests put between them and their callers.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub struct Hub {
     pub faults: Mutex<Faults>,
     pub journal: Mutex<Journal>,
     pub late: Late,
+    /// Objects; the world has only their counts.
+    pub store: Store,
     /// Told when the world may have changed, for whoever saves it.
     pub changed: Notify,
 }
@@ -32,10 +35,25 @@ impl Hub {
     /// Answers a request to the API.
     pub fn respond(&self, request: &api::Request, caller: Caller<'_>) -> api::Response {
         let now = self.now();
-        let response = api::respond(&mut self.world.lock(), now, request, caller);
+        let response = {
+            let mut world = self.world.lock();
+            let response = api::respond(&mut world, now, request, caller);
+            self.forget(&mut world);
+            response
+        };
         if request.method != "GET" {
             self.changed.notify_one();
         }
         response
+    }
+
+    /// Drops the objects of buckets and services that are gone.
+    pub fn forget(&self, world: &mut World) {
+        for dropped in world.dropped.drain(..) {
+            match dropped {
+                Dropped::Service(service) => self.store.drop_service(&service),
+                Dropped::Bucket(service, bucket) => self.store.drop_bucket(&service, &bucket),
+            }
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -39,6 +40,9 @@ struct Flags {
     /// What to do where the API reference leaves it open: NAME=VALUE.
     #[arg(long, value_name = "CHOICE")]
     choice: Vec<String>,
+    /// Keep the state in this file; objects in buckets are not kept.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
     /// Exit when stdin reaches its end.
     #[arg(long)]
     until_stdin_closes: bool,
@@ -90,6 +94,7 @@ fn options(flags: &Flags) -> anyhow::Result<Options> {
         },
         accounts: accounts.collect(),
         choices,
+        data: flags.data.clone(),
     })
 }
 
@@ -111,6 +116,7 @@ async fn main() -> anyhow::Result<()> {
         () = end_of_input(), if flags.until_stdin_closes => {}
         () = signalled() => {}
     }
+    emulator.save()?;
     drop(emulator);
     // A thread may still wait for input: do not wait for it.
     std::process::exit(0);

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,12 @@ use crate::choices::Choices;
 use crate::clock::Clock;
 use crate::control;
 use crate::control::faults::Side;
+use crate::data::{DataPlane, Directory};
 use crate::front::{Backend, Cut, Front, api_backend};
 use crate::hub::Hub;
 use crate::lifecycle::Pace;
-use crate::state::{Account, World};
+use crate::persist;
+use crate::state::Account;
 
 /// How an emulator is started. All addresses may have port 0.
 #[derive(Debug)]
@@ -36,6 +39,8 @@ pub struct Options {
     pub pace: Pace,
     pub accounts: Vec<Account>,
     pub choices: Choices,
+    /// File that the state is read from and saved to.
+    pub data: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -49,6 +54,7 @@ impl Default for Options {
             pace: Pace::default(),
             accounts: Vec::new(),
             choices: Choices::default(),
+            data: None,
         }
     }
 }
@@ -67,6 +73,8 @@ pub struct Emulator {
     /// Where it listens.
     pub addresses: Addresses,
     stop: watch::Sender<bool>,
+    hub: Arc<Hub>,
+    data: Option<PathBuf>,
 }
 
 impl Drop for Emulator {
@@ -78,8 +86,10 @@ impl Drop for Emulator {
 impl Emulator {
     /// Binds all addresses and starts to serve.
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let hub = Arc::new(hub(&options));
+        let hub = Arc::new(hub(&options)?);
         let (stop, stopped) = watch::channel(false);
+        let directory: Arc<dyn Directory> = Arc::clone(&hub) as Arc<dyn Directory>;
+        let plane = DataPlane::new(directory, hub.store.clone());
         let api = bind("--api", options.api).await?;
         let s3 = bind("--s3", options.s3).await?;
         let web = bind("--web", options.web).await?;
@@ -92,7 +102,7 @@ impl Emulator {
         };
         let sides = [
             (api, Side::Api, api_backend(Arc::clone(&hub))),
-            (s3, Side::S3, absent()),
+            (s3, Side::S3, s3_backend(plane.clone())),
             (web, Side::Web, absent()),
         ];
         for (listener, side, backend) in sides {
@@ -107,29 +117,76 @@ impl Emulator {
         let router = control::router(Arc::clone(&hub));
         let handle = move |request| steer(router.clone(), request);
         tokio::spawn(serve(control, stopped.clone(), handle));
-        tokio::spawn(keep_late(hub, stopped));
-        Ok(Self { addresses, stop })
+        let late = Arc::clone(&hub);
+        tokio::spawn(until(stopped.clone(), async move {
+            late.late.watch(&late.clock).await
+        }));
+        if let Some(path) = options.data.clone() {
+            tokio::spawn(until(stopped, persist::keep(Arc::clone(&hub), path)));
+        }
+        Ok(Self {
+            addresses,
+            stop,
+            hub,
+            data: options.data,
+        })
+    }
+
+    /// Saves the state, if it is to be saved at all.
+    pub fn save(&self) -> anyhow::Result<()> {
+        match &self.data {
+            Some(path) => persist::save(&self.hub, path),
+            None => Ok(()),
+        }
     }
 }
 
-fn hub(options: &Options) -> Hub {
-    let mut world = World {
-        choices: options.choices.clone(),
-        pace: options.pace,
-        ..World::default()
+/// What is saved wins over accounts and switches of the command line, except that accounts which
+/// it does not have are added and switches that were given are turned.
+fn hub(options: &Options) -> anyhow::Result<Hub> {
+    let saved = match &options.data {
+        Some(path) => persist::load(path)?,
+        None => None,
     };
+    let (shift, mut world) = saved.map_or_else(Default::default, |saved| {
+        (saved.clock_shift_ms, saved.world)
+    });
+    let clock = Clock::shifted(shift);
+    world.set_pace(clock.now(), options.pace);
+    let mut choices = world.choices.clone();
+    choices.extend(&options.choices);
+    world.set_choices(clock.now(), choices);
     for account in &options.accounts {
-        world.accounts.push(Account {
-            name: account.name.clone(),
-            credentials: account.credentials.clone(),
-            ..Account::default()
-        });
+        if world.account(&account.name).is_none() {
+            world.accounts.push(Account {
+                name: account.name.clone(),
+                credentials: account.credentials.clone(),
+                ..Account::default()
+            });
+        }
     }
-    Hub {
-        clock: Clock::default(),
+    Ok(Hub {
+        clock,
         world: world.into(),
         ..Hub::default()
-    }
+    })
+}
+
+/// S3 as a server without its socket.
+fn s3_backend(plane: DataPlane) -> Backend {
+    Arc::new(move |request: Request<Body>| {
+        let plane = plane.clone();
+        Box::pin(async move {
+            let peer = peer_of(&request);
+            plane.s3(request, peer, false).await
+        })
+    })
+}
+
+/// Address of the caller, noted when the connection was accepted.
+fn peer_of(request: &Request<Body>) -> SocketAddr {
+    let peer = request.extensions().get::<SocketAddr>().copied();
+    peer.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
 fn absent() -> Backend {
@@ -158,9 +215,9 @@ async fn steer(router: Router, request: Request<Body>) -> Result<Response<Body>,
     }
 }
 
-async fn keep_late(hub: Arc<Hub>, mut stopped: watch::Receiver<bool>) {
+async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()>) {
     tokio::select! {
-        () = hub.late.watch(&hub.clock) => {}
+        () = work => {}
         _ = stopped.wait_for(|stop| *stop) => {}
     }
 }
@@ -176,8 +233,8 @@ where
             _ = stopped.wait_for(|stop| *stop) => return,
         };
         match accepted {
-            Ok((stream, _)) => {
-                tokio::spawn(converse(stream, stopped.clone(), handle.clone()));
+            Ok((stream, peer)) => {
+                tokio::spawn(converse(stream, peer, stopped.clone(), handle.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -187,13 +244,20 @@ where
     }
 }
 
-async fn converse<H, F>(stream: TcpStream, mut stopped: watch::Receiver<bool>, handle: H)
-where
+async fn converse<H, F>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+    handle: H,
+) where
     H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Cut>> + Send + 'static,
 {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| handle(request.map(Body::new)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        handle(request.map(Body::new))
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(60))

@@ -131,6 +131,7 @@ pub async fn remove(State(hub): Shared, Path(name): Path<String>) -> Outcoming {
     if !world.remove_account(&name) {
         return Err(Refusal::missing("account"));
     }
+    hub.forget(&mut world);
     hub.changed.notify_one();
     Ok(Json(json!({"name": name})))
 }

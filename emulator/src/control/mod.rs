@@ -226,6 +226,7 @@ async fn state(State(hub): Shared) -> Json<Value> {
     let now = hub.now();
     let mut world = hub.world.lock();
     world.settle(now);
+    hub.forget(&mut world);
     Json(dump::dump(&world, now))
 }
 

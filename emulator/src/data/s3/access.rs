@@ -1,0 +1,466 @@
+//! Who asks, which service it is about, and whether the policies allow it.
+
+use std::sync::Arc;
+
+use http::{Extensions, HeaderMap};
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{S3Auth, SecretKey};
+use s3s::dto::PostObjectInput;
+use s3s::path::S3Path;
+use s3s::{S3Error, S3Request, S3Result, s3_error};
+use serde_json::Value;
+
+use super::convert::{custom, denied};
+use super::{Arrival, Core};
+use crate::data::directory::PolicySet;
+use crate::data::policy::{self, Caller, Context, Documents};
+
+/// A request that was let in: who, to which service, and what decides about it. Operations that
+/// touch more than the thing named in the URL ask it again.
+#[derive(Clone)]
+pub(super) struct Admitted(Arc<Ticket>);
+
+struct Ticket {
+    service: String,
+    caller: Caller,
+    context: Context,
+    policies: Option<PolicySet>,
+    session: Option<Value>,
+}
+
+impl Admitted {
+    /// The ticket that [`S3Access::check`] put into a request.
+    pub(super) fn of(extensions: &Extensions) -> S3Result<Self> {
+        extensions.get().cloned().ok_or_else(denied)
+    }
+
+    pub(super) fn service(&self) -> &str {
+        &self.0.service
+    }
+
+    pub(super) fn is_anonymous(&self) -> bool {
+        self.0.caller == Caller::Anonymous
+    }
+}
+
+/// Marks a form upload, which reaches the operation as a put.
+#[derive(Clone, Copy)]
+pub(super) struct Form;
+
+/// Query names that are not a subresource, or are one that is implemented. With any other name s3s would
+/// run the plain operation: `PUT /b/k?renameObject` would overwrite the object.
+const KNOWN_QUERY: [&str; 34] = [
+    "AWSAccessKeyId",
+    "bucket-region",
+    "continuation-token",
+    "cors",
+    "delete",
+    "delimiter",
+    "encoding-type",
+    "Expires",
+    "fetch-owner",
+    "key-marker",
+    "lifecycle",
+    "list-type",
+    "location",
+    "marker",
+    "max-buckets",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    "partNumber",
+    "policy",
+    "policyStatus",
+    "prefix",
+    "Signature",
+    "start-after",
+    "tagging",
+    "upload-id-marker",
+    "uploadId",
+    "uploads",
+    "version-id-marker",
+    "versionId",
+    "versioning",
+    "versions",
+    "x-id",
+];
+
+/// Request headers that ask for something that is not there; to ignore them would be a lie.
+const REFUSED_HEADERS: [&str; 8] = [
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-write-offset-bytes",
+    "x-amz-bucket-object-lock-enabled",
+];
+
+#[async_trait::async_trait]
+impl S3Auth for Core {
+    async fn get_secret_key(&self, id: &str) -> S3Result<SecretKey> {
+        match self.0.directory.key(id) {
+            Some(owner) if owner.active => Ok(SecretKey::from(owner.secret)),
+            _ => Err(unknown_key()),
+        }
+    }
+}
+
+/// One text for an unknown key, an inactive one, and one of another service.
+fn unknown_key() -> S3Error {
+    s3_error!(
+        InvalidAccessKeyId,
+        "The AWS Access Key Id you provided does not exist in our records."
+    )
+}
+
+#[async_trait::async_trait]
+impl S3Access for Core {
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let query: Vec<(String, String)> =
+            form_urlencoded::parse(cx.uri().query().unwrap_or("").as_bytes())
+                .into_owned()
+                .collect();
+        check_signed_headers(cx.headers(), &query)?;
+        check_known(cx.headers(), &query)?;
+
+        let arrival: Arrival = cx.extensions_mut().get().cloned().ok_or_else(denied)?;
+        let operation = cx.s3_op().name();
+        let (bucket, key) = match cx.s3_path() {
+            S3Path::Root => (None, None),
+            S3Path::Bucket { bucket } => (Some(bucket.to_string()), None),
+            S3Path::Object { bucket, key } => (Some(bucket.to_string()), Some(key.to_string())),
+        };
+        let id = cx.credentials().map(|c| c.access_key.clone());
+        let context = Context {
+            source_ip: Some(arrival.peer.ip().to_canonical()),
+            secure: arrival.secure,
+            now: self.0.directory.now(),
+            facts: facts(cx.headers(), &query),
+        };
+        let ticket = self.admit(&arrival, id.as_deref(), bucket.as_deref(), context)?;
+        let admitted = Admitted(Arc::new(ticket));
+        // Whether a bucket exists is no secret in S3: the answer does not depend on who asks.
+        if let Some(bucket) = &bucket
+            && operation != "CreateBucket"
+        {
+            self.must_exist(&admitted, bucket)?;
+        }
+
+        let versioned = query.iter().any(|(name, _)| name == "versionId");
+        for action in actions(operation, versioned, cx.headers()) {
+            self.allow(&admitted, &action, bucket.as_deref(), key.as_deref())?;
+        }
+        cx.extensions_mut().insert(admitted);
+        Ok(())
+    }
+
+    /// A form names its key in a field, which `check` does not see.
+    async fn post_object(&self, request: &mut S3Request<PostObjectInput>) -> S3Result<()> {
+        let admitted = Admitted::of(&request.extensions)?;
+        let input = &request.input;
+        self.allow(
+            &admitted,
+            "s3:PutObject",
+            Some(&input.bucket),
+            Some(&input.key),
+        )?;
+        request.extensions.insert(Form);
+        Ok(())
+    }
+}
+
+impl Core {
+    fn admit(
+        &self,
+        arrival: &Arrival,
+        id: Option<&str>,
+        bucket: Option<&str>,
+        context: Context,
+    ) -> S3Result<Ticket> {
+        let directory = &self.0.directory;
+        let Some(id) = id else {
+            let service = match (&arrival.service, bucket) {
+                (Some(service), _) => service.clone(),
+                (None, Some(bucket)) => sole(directory.find_bucket(bucket))?,
+                (None, None) => return Err(denied()),
+            };
+            return Ok(Ticket {
+                service,
+                caller: Caller::Anonymous,
+                context,
+                policies: None,
+                session: None,
+            });
+        };
+        let owner = directory
+            .key(id)
+            .filter(|owner| owner.active)
+            .ok_or_else(unknown_key)?;
+        if arrival
+            .service
+            .as_ref()
+            .is_some_and(|s| *s != owner.service)
+        {
+            return Err(unknown_key());
+        }
+        directory.used(id);
+        Ok(Ticket {
+            policies: Some(directory.policies(&owner.service, &owner.user)),
+            caller: Caller::User {
+                service: owner.service.clone(),
+                name: owner.user,
+            },
+            service: owner.service,
+            context,
+            session: None,
+        })
+    }
+
+    /// Refuses unless the policies allow an action on a bucket or object.
+    pub(super) fn allow(
+        &self,
+        admitted: &Admitted,
+        action: &str,
+        bucket: Option<&str>,
+        key: Option<&str>,
+    ) -> S3Result<()> {
+        let ticket = &*admitted.0;
+        let resource = match (bucket, key) {
+            (None, _) => "arn:aws:s3:::*".to_owned(),
+            (Some(bucket), None) => format!("arn:aws:s3:::{bucket}"),
+            (Some(bucket), Some(key)) => format!("arn:aws:s3:::{bucket}/{key}"),
+        };
+        let settings = bucket.map(|bucket| self.0.store.settings(&ticket.service, bucket));
+        let request = policy::Request {
+            caller: &ticket.caller,
+            action,
+            resource: &resource,
+            context: &ticket.context,
+        };
+        let documents = Documents {
+            identity: ticket.policies.as_ref(),
+            session: ticket.session.as_ref(),
+            bucket: settings
+                .as_ref()
+                .and_then(|s| s.policy.as_ref())
+                .map(|(_, document)| document),
+        };
+        let decision = policy::decide(&request, documents);
+        if let Some(doubt) = decision.doubt {
+            tracing::warn!(
+                action,
+                resource,
+                doubt,
+                "policy not understood, taken against the caller"
+            );
+        }
+        if decision.allowed {
+            return Ok(());
+        }
+        tracing::debug!(action, resource, reason = ?decision.reason, "denied");
+        Err(denied())
+    }
+}
+
+/// The one service that has a bucket of this name.
+fn sole(mut services: Vec<String>) -> S3Result<String> {
+    match (services.pop(), services.pop()) {
+        (Some(service), None) => Ok(service),
+        (None, _) => Err(no_bucket()),
+        (Some(_), Some(_)) => Err(denied()),
+    }
+}
+
+/// The answer when a bucket does not exist.
+pub(super) fn no_bucket() -> S3Error {
+    s3_error!(NoSuchBucket, "The specified bucket does not exist")
+}
+
+/// Refuses `x-amz-*` headers outside the signature: s3s obeys them, so a presigned PUT with an unsigned
+/// `x-amz-copy-source` would copy with the signer's rights. A signature in the query is the one s3s
+/// checks, so its list counts even when there is an `Authorization` header too.
+fn check_signed_headers(headers: &HeaderMap, query: &[(String, String)]) -> S3Result<()> {
+    let find = |name: &str| {
+        query
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    };
+    let names = if find("X-Amz-Signature").is_some() {
+        find("X-Amz-SignedHeaders")
+    } else {
+        headers
+            .get("authorization")
+            .and_then(|v| v.to_str().ok()?.split_once("SignedHeaders="))
+            .map(|(_, rest)| rest.split(',').next().unwrap_or("").trim())
+    };
+    let Some(names) = names else { return Ok(()) };
+    let signed: Vec<String> = names
+        .to_ascii_lowercase()
+        .split(';')
+        .map(str::to_owned)
+        .collect();
+    let stray = headers.keys().any(|name| {
+        let name = name.as_str();
+        name.starts_with("x-amz-")
+            && name != "x-amz-content-sha256"
+            && !signed.iter().any(|s| s == name)
+    });
+    if stray {
+        return Err(s3_error!(
+            AccessDenied,
+            "There were headers present in the request which were not signed"
+        ));
+    }
+    Ok(())
+}
+
+fn check_known(headers: &HeaderMap, query: &[(String, String)]) -> S3Result<()> {
+    for (name, _) in query {
+        let lower = name.to_ascii_lowercase();
+        let known = KNOWN_QUERY.contains(&name.as_str())
+            || lower.starts_with("x-amz-")
+            || lower.starts_with("response-");
+        if !known {
+            return Err(s3_error!(
+                NotImplemented,
+                "A query parameter you provided implies functionality that is not implemented: {name}"
+            ));
+        }
+    }
+    let text = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
+    if REFUSED_HEADERS
+        .iter()
+        .any(|name| headers.contains_key(*name))
+        || text("x-amz-server-side-encryption").is_some_and(|v| v != b"AES256")
+    {
+        return Err(s3_error!(
+            NotImplemented,
+            "A header you provided implies functionality that is not implemented"
+        ));
+    }
+    let acl =
+        text("x-amz-acl").is_some_and(|v| v != b"private" && v != b"bucket-owner-full-control");
+    if acl
+        || headers
+            .keys()
+            .any(|name| name.as_str().starts_with("x-amz-grant-"))
+    {
+        return Err(custom(
+            "AccessControlListNotSupported",
+            http::StatusCode::BAD_REQUEST,
+            "The bucket does not allow ACLs",
+        ));
+    }
+    Ok(())
+}
+
+fn facts(headers: &HeaderMap, query: &[(String, String)]) -> Vec<(&'static str, String)> {
+    let from_query = [
+        ("prefix", "s3:prefix"),
+        ("delimiter", "s3:delimiter"),
+        ("max-keys", "s3:max-keys"),
+        ("versionId", "s3:versionid"),
+    ];
+    let from_headers = [("user-agent", "aws:useragent"), ("referer", "aws:referer")];
+    let mut out = Vec::new();
+    for (name, fact) in from_query {
+        if let Some((_, value)) = query.iter().find(|(n, _)| n == name) {
+            out.push((fact, value.clone()));
+        }
+    }
+    for (name, fact) in from_headers {
+        if let Some(value) = headers.get(name).and_then(|v| v.to_str().ok()) {
+            out.push((fact, value.to_owned()));
+        }
+    }
+    out
+}
+
+/// The IAM actions an operation needs on the thing its URL names; none where the operation decides for each key
+/// itself.
+fn actions(operation: &str, versioned: bool, headers: &HeaderMap) -> Vec<String> {
+    let name = match operation {
+        "DeleteObjects" | "PostObject" => return Vec::new(),
+        "GetObject" | "HeadObject" if versioned => "GetObjectVersion",
+        "HeadObject" => "GetObject",
+        "DeleteObject" if versioned => "DeleteObjectVersion",
+        "GetObjectTagging" if versioned => "GetObjectVersionTagging",
+        "PutObjectTagging" if versioned => "PutObjectVersionTagging",
+        "DeleteObjectTagging" if versioned => "DeleteObjectVersionTagging",
+        "CopyObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
+        | "CompleteMultipartUpload" => "PutObject",
+        "ListParts" => "ListMultipartUploadParts",
+        "ListMultipartUploads" => "ListBucketMultipartUploads",
+        "ListBuckets" => "ListAllMyBuckets",
+        "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
+        "ListObjectVersions" => "ListBucketVersions",
+        "GetBucketCors" => "GetBucketCORS",
+        "PutBucketCors" | "DeleteBucketCors" => "PutBucketCORS",
+        "GetBucketLifecycleConfiguration" => "GetLifecycleConfiguration",
+        "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle" => "PutLifecycleConfiguration",
+        "DeleteBucketTagging" => "PutBucketTagging",
+        other => other,
+    };
+    let mut out = vec![format!("s3:{name}")];
+    if name == "PutObject" && headers.contains_key("x-amz-tagging") {
+        out.push("s3:PutObjectTagging".to_owned());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unsigned_amz_headers_are_refused_whatever_the_other_signature_says() {
+        let query = |signed: &str| {
+            vec![
+                ("X-Amz-Signature".to_owned(), "0".to_owned()),
+                ("X-Amz-SignedHeaders".to_owned(), signed.to_owned()),
+            ]
+        };
+        let forged =
+            "AWS4-HMAC-SHA256 Credential=x, SignedHeaders=host;x-amz-copy-source, Signature=0";
+        for (authorization, query, want) in [
+            (None, vec![], true),
+            (None, query("host"), false),
+            (None, query("host;X-Amz-Copy-Source"), true),
+            (Some(forged), query("host"), false),
+            (Some(forged), vec![], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-amz-copy-source", "b/k".parse().unwrap());
+            if let Some(value) = authorization {
+                headers.insert("authorization", value.parse().unwrap());
+            }
+            let passed = check_signed_headers(&headers, &query).is_ok();
+            assert_eq!(passed, want, "{authorization:?} {query:?}");
+        }
+    }
+
+    #[test]
+    fn operations_map_to_actions() {
+        for (operation, versioned, want) in [
+            ("GetObject", false, "s3:GetObject"),
+            ("HeadObject", true, "s3:GetObjectVersion"),
+            ("DeleteObject", true, "s3:DeleteObjectVersion"),
+            ("CopyObject", false, "s3:PutObject"),
+            ("ListObjectsV2", false, "s3:ListBucket"),
+            ("ListBuckets", false, "s3:ListAllMyBuckets"),
+            ("PutBucketPolicy", false, "s3:PutBucketPolicy"),
+            ("DeleteBucketCors", false, "s3:PutBucketCORS"),
+        ] {
+            let got = actions(operation, versioned, &HeaderMap::new());
+            assert_eq!(got, [want], "{operation}");
+        }
+        assert!(actions("DeleteObjects", false, &HeaderMap::new()).is_empty());
+    }
+}

@@ -1,0 +1,220 @@
+//! What s3s lets pass and S3 does not, decided before the signature is looked at.
+
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use s3s::{S3Result, s3_error};
+
+use super::LARGEST_FORM_FILE;
+use super::convert::custom;
+use super::intake::Declared;
+
+/// Largest XML document, in bytes: 1000 keys to delete, each of 1024 bytes, with room for escapes.
+const LARGEST_DOCUMENT: usize = 4 << 20;
+
+/// Subresources that take an XML or JSON document.
+const DOCUMENTS: [&str; 6] = [
+    "cors",
+    "delete",
+    "lifecycle",
+    "policy",
+    "tagging",
+    "versioning",
+];
+
+/// Longest life of a presigned URL, in seconds: seven days (AWS, SigV4 query parameters).
+const LONGEST_PRESIGNED: u64 = 604_800;
+
+/// Checks the form of a request and hands it on with a body s3s can read.
+pub(super) async fn inspect(request: Request<Body>) -> S3Result<Request<s3s::Body>> {
+    let query: Vec<(String, String)> =
+        form_urlencoded::parse(request.uri().query().unwrap_or("").as_bytes())
+            .into_owned()
+            .collect();
+    check_authorization(request.headers())?;
+    check_presigned(&query)?;
+    check_form(request.headers())?;
+    let takes_document = matches!(*request.method(), Method::PUT | Method::POST)
+        && query
+            .iter()
+            .any(|(name, _)| DOCUMENTS.contains(&name.as_str()));
+    if takes_document && !is_chunked(request.headers()) {
+        return check_document(request).await;
+    }
+    Ok(request.map(s3s::Body::http_body_unsync))
+}
+
+/// Texts of the fault AWS returns for an `Authorization` header it cannot take apart.
+fn check_authorization(headers: &HeaderMap) -> S3Result<()> {
+    let Some(value) = headers.get(header::AUTHORIZATION) else {
+        return Ok(());
+    };
+    let text = value.to_str().unwrap_or("");
+    let Some(rest) = text.strip_prefix("AWS4-HMAC-SHA256") else {
+        return Ok(());
+    };
+    let part = |name: &str| {
+        rest.split(',')
+            .find_map(|p| p.trim().strip_prefix(name)?.strip_prefix('='))
+            .filter(|value| !value.is_empty())
+    };
+    let (Some(credential), Some(_), Some(signature)) =
+        (part("Credential"), part("SignedHeaders"), part("Signature"))
+    else {
+        return Err(s3_error!(
+            AuthorizationHeaderMalformed,
+            "The authorization header is malformed; Credential, SignedHeaders and Signature are required."
+        ));
+    };
+    if credential.split('/').count() < 5 || !credential.ends_with("/aws4_request") {
+        return Err(s3_error!(
+            AuthorizationHeaderMalformed,
+            "The authorization header is malformed; the Credential is mal-formed."
+        ));
+    }
+    check_signature(signature)
+}
+
+fn check_presigned(query: &[(String, String)]) -> S3Result<()> {
+    let get = |name: &str| {
+        query
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| v.as_str())
+    };
+    if let Some(signature) = get("X-Amz-Signature") {
+        check_signature(signature)?;
+        let expires = get("X-Amz-Expires").and_then(|text| text.parse::<u64>().ok());
+        if expires.is_none_or(|seconds| seconds > LONGEST_PRESIGNED) {
+            return Err(custom(
+                "AuthorizationQueryParametersError",
+                StatusCode::BAD_REQUEST,
+                "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_signature(signature: &str) -> S3Result<()> {
+    if signature.len() == 64 && signature.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    Err(s3_error!(
+        SignatureDoesNotMatch,
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+    ))
+}
+
+/// A form is held in memory by s3s before anybody is asked, so it must say how long it is.
+fn check_form(headers: &HeaderMap) -> S3Result<()> {
+    let is_form = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.to_ascii_lowercase().starts_with("multipart/form-data"));
+    if !is_form {
+        return Ok(());
+    }
+    match content_length(headers) {
+        None => Err(s3_error!(
+            MissingContentLength,
+            "You must provide the Content-Length HTTP header."
+        )),
+        Some(length) if length > LARGEST_FORM_FILE => Err(s3_error!(
+            EntityTooLarge,
+            "Your proposed upload exceeds the maximum allowed size"
+        )),
+        Some(_) => Ok(()),
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
+}
+
+fn is_chunked(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-amz-content-sha256")
+        .is_some_and(|v| v.as_bytes().starts_with(b"STREAMING-"))
+}
+
+/// Reads a document and checks its digests, which s3s does not.
+async fn check_document(request: Request<Body>) -> S3Result<Request<s3s::Body>> {
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, LARGEST_DOCUMENT)
+        .await
+        .map_err(|source| {
+            s3_error!(
+                source,
+                MaxMessageLengthExceeded,
+                "Your request was too big."
+            )
+        })?;
+    Declared::of(&parts.headers, None)?.verify(&bytes)?;
+    Ok(Request::from_parts(parts, s3s::Body::from(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(result: S3Result<()>) -> Option<String> {
+        result.err().map(|fault| fault.code().as_str().to_owned())
+    }
+
+    #[test]
+    fn authorization_headers_are_taken_apart() {
+        let signature = "0".repeat(64);
+        let scope = "AKIA/20260101/x/s3/aws4_request";
+        for (value, want) in [
+            ("AWS key:signature".to_owned(), None),
+            (
+                format!(
+                    "AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={signature}"
+                ),
+                None,
+            ),
+            (
+                "AWS4-HMAC-SHA256 Credential=x".to_owned(),
+                Some("AuthorizationHeaderMalformed"),
+            ),
+            (
+                format!(
+                    "AWS4-HMAC-SHA256 Credential=AKIA, SignedHeaders=host, Signature={signature}"
+                ),
+                Some("AuthorizationHeaderMalformed"),
+            ),
+            (
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=00"),
+                Some("SignatureDoesNotMatch"),
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, value.parse().unwrap());
+            assert_eq!(
+                code(check_authorization(&headers)).as_deref(),
+                want,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_presigned_url_lives_a_week_at_most() {
+        for (seconds, want) in [
+            ("604800", None),
+            ("604801", Some("AuthorizationQueryParametersError")),
+            ("-1", Some("AuthorizationQueryParametersError")),
+        ] {
+            let query = [
+                ("X-Amz-Signature".to_owned(), "0".repeat(64)),
+                ("X-Amz-Expires".to_owned(), seconds.to_owned()),
+            ];
+            assert_eq!(code(check_presigned(&query)).as_deref(), want, "{seconds}");
+        }
+    }
+}
