@@ -31,7 +31,7 @@ lint: ## formatting, clippy, scripts; nothing may be said
 	@for script in demo/*.sh tests/cluster/*.sh .ci/run; do bash -n $$script || exit 1; done
 
 crds: ## write crds/ anew from the types
-	cargo run --quiet --package cooper -- crds crds
+	cargo run --quiet --package cooper -- crds --dir crds
 
 build: ## the release binaries, in target/release
 	cargo build --release --workspace --bins

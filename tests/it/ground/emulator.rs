@@ -1,5 +1,7 @@
 //! The emulated cloud as a process, and its control API.
 
+#![allow(dead_code, reason = "it mirrors the contract, used or not")]
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;

@@ -32,7 +32,7 @@ use kube::{Client, Config};
 use tokio::sync::OnceCell;
 
 pub use audit::Writes;
-pub use emulator::{Emulator, Entry, Fault, Foreign, Outcome, Side};
+pub use emulator::{Emulator, Fault, Outcome, Side};
 pub use eventually::eventually;
 pub use namespace::Namespace;
 use plane::Plane;
