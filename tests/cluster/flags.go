@@ -9,12 +9,14 @@ import (
 	"strings"
 )
 
-// Every write, who asked for it and about what; neither bodies nor reads.
+// Every write, who asked for it and about what; no reads. Of bodies only that of
+// a delete, which says there whether it is a dry run.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived, ResponseStarted]
 rules:
-- {level: Metadata, verbs: [create, update, patch, delete, deletecollection]}
+- {level: Request, verbs: [delete, deletecollection]}
+- {level: Metadata, verbs: [create, update, patch]}
 - {level: None}
 `
 

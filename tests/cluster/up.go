@@ -34,7 +34,7 @@ func up(args []string) int {
 		flags.PrintDefaults()
 	}
 	dir := flags.String("dir", "", "an empty or absent `folder` for data and logs; without it a temporary one, removed at the end")
-	audit := flags.String("audit", "", "the `file` to log every write request to (who, verb, object; no bodies); a relative one is in DIR")
+	audit := flags.String("audit", "", "the `file` to log every write request to (who, verb, object; no contents); a relative one is in DIR")
 	untilStdinCloses := flags.Bool("until-stdin-closes", false, "read commands from standard input and stop at its end")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Event, Secret};
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 
-use crate::ground::{Ground, Need, eventually};
+use crate::ground::{Ground, Need, SYSTEM, eventually};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -32,9 +32,9 @@ async fn what_an_owner_leaves_is_collected() {
         .create(&PostParams::default(), &config_map("owner"))
         .await
         .unwrap();
-    let mut owned = config_map("owned");
-    owned.metadata.owner_references = Some(vec![kube::Resource::owner_ref(&owner, &()).unwrap()]);
-    maps.create(&PostParams::default(), &owned).await.unwrap();
+    let mut child = config_map("owned");
+    child.metadata.owner_references = Some(vec![kube::Resource::owner_ref(&owner, &()).unwrap()]);
+    maps.create(&PostParams::default(), &child).await.unwrap();
 
     maps.delete("owner", &DeleteParams::default())
         .await
@@ -52,6 +52,9 @@ async fn what_an_owner_leaves_is_collected() {
 #[tokio::test]
 async fn a_user_has_a_role_in_one_namespace_only() {
     let ground = Ground::get().await;
+    if ground.lacks(&[Need::Controllers]) {
+        return;
+    }
     let (home, elsewhere) = (ground.namespace().await, ground.namespace().await);
     let viewer = ground.user_client(&home, "view").await;
 
@@ -127,10 +130,20 @@ async fn writes_are_counted_without_dry_runs_and_events() {
         .create(&really, &serde_json::from_value(event).unwrap())
         .await
         .ok();
+    maps.delete("a", &DeleteParams::default().dry_run())
+        .await
+        .unwrap();
     maps.delete("a", &DeleteParams::default()).await.unwrap();
 
     let writes = ground.writes(&name).await.since(&before).within(&namespace);
     assert_eq!(writes.of("create", "configmaps"), 3, "{writes:?}");
+    assert!(
+        writes
+            .all()
+            .iter()
+            .all(|write| ["a", "b"].contains(&write.name.as_str())),
+        "{writes:?}"
+    );
     assert_eq!(writes.of("patch", "configmaps"), 1, "{writes:?}");
     assert_eq!(writes.of("delete", "configmaps"), 1, "{writes:?}");
     assert_eq!(writes.total(), 5, "{writes:?}");
@@ -155,6 +168,39 @@ async fn account_of(client: &kube::Client) -> String {
     let answer: serde_json::Value = client.request(request).await.unwrap();
     let name = answer["status"]["userInfo"]["username"].as_str().unwrap();
     name.rsplit(':').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_operator_is_held_by_its_rights_and_by_the_fence() {
+    let ground = Ground::get().await;
+    let namespace = ground.namespace().await;
+    let operator = kube::Client::try_from(ground.operator_config().await).unwrap();
+    let secrets: Api<Secret> = Api::namespaced(operator.clone(), &namespace);
+
+    assert_eq!(
+        format!(
+            "system:serviceaccount:{SYSTEM}:{}",
+            account_of(&operator).await
+        ),
+        ground.operator()
+    );
+    let read = secrets.list(&ListParams::default()).await.unwrap_err();
+    assert!(
+        matches!(&read, kube::Error::Api(status) if status.is_forbidden()),
+        "{read:?}"
+    );
+    let unlabelled = Secret {
+        metadata: config_map("plain").metadata,
+        ..Secret::default()
+    };
+    let made = secrets
+        .create(&PostParams::default(), &unlabelled)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&made, kube::Error::Api(status) if status.code == 422 && status.message.contains("cooper fence:")),
+        "{made:?}"
+    );
 }
 
 #[tokio::test]

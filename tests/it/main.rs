@@ -11,5 +11,6 @@
     reason = "a test that fails says so by panicking, its helpers too"
 )]
 
+mod emulator_as_a_process;
 mod ground;
 mod ground_itself;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kube::Config;
@@ -41,7 +42,9 @@ impl Assets {
         let data = tempfile::tempdir().unwrap();
         let path = |name: &str| data.path().join(name).display().to_string();
         let [etcd, peer, api] = free_ports();
-        fs::write(data.path().join("sa.key"), account_key()).unwrap();
+        let (private, public) = account_keys();
+        fs::write(data.path().join("sa.key"), private).unwrap();
+        fs::write(data.path().join("sa.pub"), public).unwrap();
         fs::write(
             data.path().join("tokens.csv"),
             format!("{TOKEN},admin,admin,system:masters\n"),
@@ -73,7 +76,7 @@ impl Assets {
                 "--advertise-address=127.0.0.1".to_owned(),
                 format!("--secure-port={api}"),
                 format!("--cert-dir={}", path("certs")),
-                format!("--service-account-key-file={}", path("sa.key")),
+                format!("--service-account-key-file={}", path("sa.pub")),
                 format!("--service-account-signing-key-file={}", path("sa.key")),
                 "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
                 format!("--token-auth-file={}", path("tokens.csv")),
@@ -91,12 +94,15 @@ impl Assets {
         };
         let client = kube::Client::try_from(assets.admin()).unwrap();
         eventually(
-            Duration::from_mins(2),
+            Duration::from_mins(1),
             "the API server is ready",
             async || {
                 let ready = http::Request::get("/readyz").body(Vec::new()).unwrap();
                 client.request_text(ready).await.map_err(|error| {
-                    format!("{error}; logs are in {}", assets.data.path().display())
+                    let log = assets.data.path().join("kube-apiserver.log");
+                    let log = fs::read_to_string(log).unwrap_or_default();
+                    let end: Vec<_> = log.lines().rev().take(10).collect();
+                    format!("{error}; its log, the last line first:\n{}", end.join("\n"))
                 })
             },
         )
@@ -161,13 +167,22 @@ fn run(data: &Path, program: &Path, arguments: &[String]) -> Child {
         .unwrap_or_else(|error| panic!("{}: {error}", program.display()))
 }
 
-/// A key to sign ServiceAccount tokens with, PEM.
-fn account_key() -> String {
-    let key = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
+/// A key pair to sign ServiceAccount tokens with, PEM: the private and the public key.
+fn account_keys() -> (String, String) {
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
         .unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref()).unwrap();
+    let public: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+    (
+        pem("PRIVATE KEY", pkcs8.as_ref()),
+        pem("PUBLIC KEY", public.as_ref()),
+    )
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
     format!(
-        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-        STANDARD.encode(key.as_ref())
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        STANDARD.encode(der)
     )
 }
 

@@ -105,7 +105,7 @@ pub fn mark() -> String {
     format!("mark-{:016x}", rand::random::<u64>())
 }
 
-/// One line of the log (audit.k8s.io/v1 Event at level Metadata), such as
+/// One line of the log (an audit.k8s.io/v1 Event), such as
 /// `{"stage":"ResponseComplete","requestURI":"/api/v1/namespaces/a/secrets?dryRun=All",
 /// "verb":"create","user":{"username":"admin"},"objectRef":{"resource":"secrets",
 /// "namespace":"a","name":"b","subresource":"status"},"responseStatus":{"code":201}}`.
@@ -119,7 +119,16 @@ struct Event {
     #[serde(default)]
     object_ref: Object,
     #[serde(default)]
+    request_object: Options,
+    #[serde(default)]
     response_status: Response,
+}
+
+/// The body of a delete: `{"kind":"DeleteOptions","dryRun":["All"]}`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Options {
+    dry_run: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -145,7 +154,8 @@ struct Response {
 fn counted(line: &str, user: &str) -> Option<Write> {
     let event: Event =
         serde_json::from_str(line).unwrap_or_else(|error| panic!("audit log: {error}: {line}"));
-    let is_dry = event.request_uri.contains("dryRun=All");
+    let is_dry =
+        event.request_uri.contains("dryRun=All") || !event.request_object.dry_run.is_empty();
     let of = event.object_ref;
     if event.user.username != user
         || is_dry

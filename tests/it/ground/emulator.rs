@@ -1,5 +1,7 @@
 //! The emulated cloud as a process, and its control API.
 
+#![allow(dead_code, reason = "it mirrors the contract, used or not")]
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -108,24 +110,38 @@ impl Fault {
         self
     }
 
-    /// Only requests with this method and a path that matches.
+    /// Only requests with this method and a path in which this regular expression is found.
     pub fn on(mut self, method: &str, path: &str) -> Self {
         self.matching.method = Some(method.to_owned());
         self.matching.path = Some(path.to_owned());
         self
     }
 
-    /// Only from the `nth` match on, counted from 1.
+    /// Not before the `nth` match, counted from 1.
     pub fn nth(mut self, nth: u32) -> Self {
         self.nth = Some(nth);
         self
     }
 
-    /// So many times, then no more.
+    /// So many times, then no more; once if not said, 0 is for ever.
     pub fn times(mut self, times: u32) -> Self {
         self.times = Some(times);
         self
     }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// With an answer, perhaps an injected one.
+    Answered,
+    /// It was done, but the answer did not arrive.
+    Lost,
+    /// The connection was cut before it was done.
+    Cut,
+    /// The connection was cut; it was or will be done later.
+    Late,
 }
 
 /// One request that the emulator took.
@@ -135,17 +151,14 @@ pub struct Entry {
     pub side: Side,
     pub method: String,
     pub path: String,
-    #[serde(default)]
-    pub query: Value,
-    /// The HTTP status of the answer; none where the connection was cut.
+    pub query: String,
+    /// The HTTP status of the answer, also of one that did not arrive.
     pub status: Option<u16>,
     pub account: Option<String>,
-    /// What became of it, in the emulator's words.
-    #[serde(default)]
-    pub outcome: Value,
+    pub outcome: Outcome,
     /// Whether a test asked for it by [`Emulator::foreign`].
-    #[serde(default)]
     pub foreign: bool,
+    /// The JSON body of a request to the API.
     #[serde(default)]
     pub request: Value,
 }
@@ -212,12 +225,17 @@ impl Emulator {
         self.read("/clock").await
     }
 
-    /// How long a state lasts and how long a deleted service lingers; whether
-    /// new services stay unfinished for ever.
-    pub async fn provisioning(&self, step: Duration, purge: Duration, stuck: bool) {
-        let body =
-            json!({"step_ms": step.as_millis(), "purge_ms": purge.as_millis(), "stuck": stuck});
+    /// How long a state of a service lasts and how long a deleted bucket lingers.
+    pub async fn pace(&self, step: Duration, purge: Duration) {
+        let body = json!({"step_ms": step.as_millis(), "purge_ms": purge.as_millis()});
         self.send(Method::PUT, "/provisioning", body).await;
+    }
+
+    /// Services stay in this state once they reach it, such as `setup-checkup`;
+    /// `None` lets them go on.
+    pub async fn stick(&self, state: Option<&str>) {
+        self.send(Method::PUT, "/provisioning", json!({"stuck": state}))
+            .await;
     }
 
     /// Sets one of the documented switches.
@@ -241,7 +259,7 @@ impl Emulator {
         self.send(Method::DELETE, "/faults", Value::Null).await;
     }
 
-    /// The requests after number `since`; 0 is all.
+    /// The requests from number `since` on; 0 is all.
     pub async fn journal(&self, since: u64) -> Vec<Entry> {
         let journal: Journal = self.read(&format!("/journal?since={since}")).await;
         journal.entries

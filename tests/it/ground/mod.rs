@@ -22,6 +22,7 @@ mod plane;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
@@ -31,7 +32,7 @@ use kube::{Client, Config};
 use tokio::sync::OnceCell;
 
 pub use audit::Writes;
-pub use emulator::{Emulator, Fault, Foreign, Side};
+pub use emulator::{Emulator, Fault, Outcome, Side};
 pub use eventually::eventually;
 pub use namespace::Namespace;
 use plane::Plane;
@@ -65,7 +66,16 @@ static SHARED: OnceCell<Ground> = OnceCell::const_new();
 impl Ground {
     /// The ground of this test process, started by the first who asks.
     pub async fn get() -> &'static Self {
-        SHARED.get_or_init(Self::start).await
+        static TRIED: AtomicBool = AtomicBool::new(false);
+        let start = async || {
+            // Each test trying once more would only take long.
+            assert!(
+                !TRIED.swap(true, Ordering::Relaxed),
+                "the ground did not start; the test that asked first says why"
+            );
+            Self::start().await
+        };
+        SHARED.get_or_init(start).await
     }
 
     /// A ground for the caller alone, which may break it. Needs [`Need::Own`].
@@ -128,7 +138,8 @@ impl Ground {
     }
 
     /// A client of a fresh user who holds a ClusterRole (`view`, `edit`, `admin`)
-    /// in one namespace.
+    /// in one namespace. Needs [`Need::Controllers`] for the built-in roles, whose rules
+    /// a controller gathers.
     pub async fn user_client(&self, namespace: &str, role: &str) -> Client {
         let name = install::bind_user(self, namespace, role).await;
         Client::try_from(self.config_of(namespace, &name).await).unwrap()
