@@ -67,16 +67,16 @@ def main():
         sys.exit("the chart and deploy/base differ")
 
     assert {key[0] for key in other} == {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Deployment"}, other.keys()
-    assert not secrets(other["ClusterRole", "", "cooper"]), "with namespaces the rights are in Roles"
-    for namespace in ("team-a", "team-b"):
-        assert secrets(other["Role", namespace, "cooper-work"]) == [["create", *secrets(base["ClusterRole", "", "cooper"])[0][1:], "list", "watch"]]
-        assert other["RoleBinding", namespace, "cooper-work"]["subjects"][0]["name"] == "robot"
+    assert not secrets(other["ClusterRole", "", "cooper"]), "with a namespace the rights are in a Role"
+    assert secrets(other["Role", "team-a", "cooper-work"]) == secrets(base["ClusterRole", "", "cooper"])
+    assert other["RoleBinding", "team-a", "cooper-work"]["subjects"][0]["name"] == "robot"
     pod = other["Deployment", "cooper-system", "cooper"]["spec"]["template"]
     container = pod["spec"]["containers"][0]
     assert other["Deployment", "cooper-system", "cooper"]["spec"]["replicas"] == 0
     assert pod["metadata"]["labels"]["team"] == "media"
+    assert [entry["name"] for entry in container["env"]] == ["POD_NAMESPACE", "A"], container["env"]
     assert container["image"] == "cooper@sha256:" + "1".zfill(64), container["image"]
-    assert container["args"][2:] == ["--namespace=team-a", "--namespace=team-b", "--secrets-fence=false", "--secrets-watch=true"], container["args"]
+    assert container["args"][2:] == ["--namespace=team-a", "--no-fence-check", "--drift-interval=300"], container["args"]
 
     users = [json.dumps(item["spec"]["matchConditions"]) for key, item in elsewhere.items() if key[0] == "ValidatingAdmissionPolicy"]
     assert len(users) == 2 and all("'system:serviceaccount:tools:elsewhere-cooper'" in user for user in users), users

@@ -24,13 +24,13 @@ refused() {
 refused replicas=two
 refused replicas=2
 refused image.digest=latest
-refused 'namespaces={Team_A}'
+refused watchNamespace=Team_A
 refused secrets.fences=false
 refused unknown=1
 
 render >"$work/default"
 kubectl kustomize deploy/base >"$work/base"
-render --set 'namespaces={team-a,team-b}' --set secrets.watch=true --set secrets.fence=false --set crds.install=false \
+render --set watchNamespace=team-a --set 'extraArgs={--drift-interval=300}' --set secrets.fence=false --set crds.install=false \
     --set serviceAccount.create=false --set serviceAccount.name=robot --set roles.aggregate=false --set replicas=0 \
     --set "image.digest=sha256:$(printf '%064d' 1)" --set podLabels.team=media --set 'env[0].name=A,env[0].value=b' >"$work/other"
 helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
