@@ -443,3 +443,6 @@ fn origin(location: &str) -> Option<String> {
     let url: reqwest::Url = location.parse().ok()?;
     url.has_host().then(|| url.origin().ascii_serialization())
 }
+
+#[cfg(test)]
+mod tests;
