@@ -154,196 +154,11 @@ async fn a_refused_create_may_mean_that_it_exists() {
     }
 }
 
-#[tokio::test]
-async fn each_refusal_has_a_class_a_reason_and_words_for_the_user() {
-    let later = "Retry-After: 7\r\n";
-    let attached = "Iam managed policy p has attached subordinate entities in namespace 12ab.";
-    for (reply, class, reason, words) in [
-        (
-            problem(
-                400,
-                "INVALID_REQUEST",
-                &[("username", "Value is too long.")],
-            ),
-            Class::Terminal,
-            Reason::Refused,
-            "UpCloud refused to create the user: username: Value is too long (400 INVALID_REQUEST)",
-        ),
-        (
-            problem(
-                400,
-                "INVALID_REQUEST",
-                &[("(root)", "User ci already exists.")],
-            ),
-            Class::Terminal,
-            Reason::NameTaken,
-            "cannot create the user: it exists already: User ci already exists",
-        ),
-        (
-            problem(400, "INVALID_REQUEST", &[("name", "Name must be unique.")]),
-            Class::Terminal,
-            Reason::NameTaken,
-            "name: Name must be unique",
-        ),
-        (
-            problem(409, "RESOURCE_ALREADY_EXISTS", &[]),
-            Class::Terminal,
-            Reason::NameTaken,
-            "choose another name",
-        ),
-        (
-            problem(
-                400,
-                "INVALID_REQUEST",
-                &[("(root)", "Cannot exceed quota for AccessKeysPerUser: 2")],
-            ),
-            Class::Terminal,
-            Reason::QuotaExceeded,
-            "a limit is reached: Cannot exceed quota for AccessKeysPerUser: 2",
-        ),
-        (
-            problem(400, "INVALID_REQUEST", &[("(root)", attached)]),
-            Class::Transient,
-            Reason::StillAttached,
-            "detach it from users, groups and roles",
-        ),
-        (
-            problem(
-                400,
-                "INVALID_REQUEST",
-                &[("(root)", "Service is not empty.")],
-            ),
-            Class::Terminal,
-            Reason::NotEmpty,
-            "empty it first",
-        ),
-        (
-            problem(
-                400,
-                "INVALID_REQUEST",
-                &[(
-                    "termination_protection",
-                    "termination protection is enabled.",
-                )],
-            ),
-            Class::Terminal,
-            Reason::TerminationProtected,
-            "terminationProtection",
-        ),
-        (
-            problem(401, "AUTHENTICATION_FAILED", &[]),
-            Class::Denied,
-            Reason::CredentialsRefused,
-            "the Account's Secret",
-        ),
-        (
-            problem(402, "INSUFFICIENT_CREDITS", &[]),
-            Class::Terminal,
-            Reason::InsufficientCredits,
-            "add credit",
-        ),
-        (
-            problem(403, "SERVICE_ERROR", &[]),
-            Class::Denied,
-            Reason::PermissionMissing,
-            "Some title (403 SERVICE_ERROR)",
-        ),
-        (
-            problem(404, "RESOURCE_NOT_FOUND", &[]),
-            Class::Transient,
-            Reason::NotFound,
-            "UpCloud knows nothing at /1.3/object-storage-2/12ab/users",
-        ),
-        (
-            Reply::typed(404, "text/html", "<html>lost</html>", ""),
-            Class::Transient,
-            Reason::AnswerNotUnderstood,
-            "a web page",
-        ),
-        (
-            problem(405, "METHOD_NOT_ALLOWED", &[]),
-            Class::Terminal,
-            Reason::Refused,
-            "405 METHOD_NOT_ALLOWED",
-        ),
-        (
-            problem(408, "X", &[]),
-            Class::Transient,
-            Reason::CloudUnavailable,
-            "failed to create the user",
-        ),
-        (
-            Reply::typed(429, "text/plain", "slow down", later),
-            Class::Throttled(Duration::from_secs(7)),
-            Reason::Throttled,
-            "requestsPerSecond",
-        ),
-        (
-            problem(429, "X", &[]),
-            Class::Throttled(Duration::from_secs(5)),
-            Reason::Throttled,
-            "fewer requests",
-        ),
-        (
-            problem(500, "GENERAL_FAILURE", &[]),
-            Class::Transient,
-            Reason::CloudUnavailable,
-            "failed to create the user",
-        ),
-        (
-            Reply::typed(503, "text/html", "<html>", ""),
-            Class::Transient,
-            Reason::CloudUnavailable,
-            "a web page",
-        ),
-        (
-            Reply::typed(
-                302,
-                "text/html",
-                "",
-                "Location: https://login.example.org/x?y=z\r\n",
-            ),
-            Class::Terminal,
-            Reason::Redirected,
-            "redirects to https://login.example.org,",
-        ),
-        (
-            Reply::typed(302, "text/html", "", ""),
-            Class::Terminal,
-            Reason::Redirected,
-            "is it right?",
-        ),
-        (
-            Reply::typed(201, "text/html", "<html>", ""),
-            Class::Transient,
-            Reason::AnswerNotUnderstood,
-            "it is text/html, not JSON",
-        ),
-        (
-            Reply::json(201, "{}"),
-            Class::Transient,
-            Reason::AnswerNotUnderstood,
-            "unexpected value",
-        ),
-        (
-            Reply::json(201, "{\"user"),
-            Class::Transient,
-            Reason::AnswerNotUnderstood,
-            "ends too early",
-        ),
-        (
-            Reply::Cut,
-            Class::Transient,
-            Reason::OutcomeUnknown,
-            "unknown whether that was done",
-        ),
-        (
-            Reply::Hang,
-            Class::Transient,
-            Reason::OutcomeUnknown,
-            "no answer in time",
-        ),
-    ] {
+/// A reply, and what the engine and the user make of it.
+type Row = (Reply, Class, Reason, &'static str);
+
+async fn check(rows: impl IntoIterator<Item = Row>) {
+    for (reply, class, reason, words) in rows {
         let fault = Fault::from(create(reply).await);
         assert!(
             fault.message.contains(words),
@@ -362,6 +177,203 @@ async fn each_refusal_has_a_class_a_reason_and_words_for_the_user() {
             fault.message
         );
     }
+}
+
+/// A refusal as invalid, with one complaint.
+fn invalid(name: &str, reason: &str) -> Reply {
+    problem(400, "INVALID_REQUEST", &[(name, reason)])
+}
+
+#[tokio::test]
+async fn a_400_is_told_by_its_words() {
+    use Class::{Terminal, Transient};
+    let attached = "Iam managed policy p has attached subordinate entities in namespace 12ab.";
+    let quota = "Cannot exceed quota for AccessKeysPerUser: 2";
+    let protected = "Service cannot be deleted, termination protection is enabled.";
+    let refused =
+        "UpCloud refused to create the user: username: Value is too long (400 INVALID_REQUEST)";
+    let taken = "cannot create the user: it exists already: User ci already exists";
+    check([
+        (
+            invalid("username", "Value is too long."),
+            Terminal,
+            Reason::Refused,
+            refused,
+        ),
+        (
+            invalid("(root)", "User ci already exists."),
+            Terminal,
+            Reason::NameTaken,
+            taken,
+        ),
+        (
+            invalid("name", "Name must be unique."),
+            Terminal,
+            Reason::NameTaken,
+            "name: Name must be unique",
+        ),
+        (
+            invalid("(root)", quota),
+            Terminal,
+            Reason::QuotaExceeded,
+            "a limit is reached: Cannot exceed quota",
+        ),
+        (
+            invalid("(root)", attached),
+            Transient,
+            Reason::StillAttached,
+            "detach it from users, groups and roles",
+        ),
+        (
+            invalid("(root)", "Service is not empty."),
+            Terminal,
+            Reason::NotEmpty,
+            "empty it first",
+        ),
+        (
+            invalid("x", protected),
+            Terminal,
+            Reason::TerminationProtected,
+            "set terminationProtection to false",
+        ),
+        (
+            problem(409, "RESOURCE_ALREADY_EXISTS", &[]),
+            Terminal,
+            Reason::NameTaken,
+            "choose another name",
+        ),
+        (
+            problem(405, "METHOD_NOT_ALLOWED", &[]),
+            Terminal,
+            Reason::Refused,
+            "405 METHOD_NOT_ALLOWED",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn other_refusals_are_told_by_their_status() {
+    use Class::{Denied, Terminal, Throttled, Transient};
+    let slow = Reply::typed(429, "text/plain", "slow down", "Retry-After: 7\r\n");
+    let path = "UpCloud knows nothing at /1.3/object-storage-2/12ab/users";
+    check([
+        (
+            problem(401, "AUTHENTICATION_FAILED", &[]),
+            Denied,
+            Reason::CredentialsRefused,
+            "the Account's Secret",
+        ),
+        (
+            problem(402, "INSUFFICIENT_CREDITS", &[]),
+            Terminal,
+            Reason::InsufficientCredits,
+            "add credit",
+        ),
+        (
+            problem(403, "SERVICE_ERROR", &[]),
+            Denied,
+            Reason::PermissionMissing,
+            "Some title (403 SERVICE_ERROR)",
+        ),
+        (
+            problem(404, "RESOURCE_NOT_FOUND", &[]),
+            Transient,
+            Reason::NotFound,
+            path,
+        ),
+        (
+            problem(408, "X", &[]),
+            Transient,
+            Reason::CloudUnavailable,
+            "failed to create the user",
+        ),
+        (
+            slow,
+            Throttled(Duration::from_secs(7)),
+            Reason::Throttled,
+            "requestsPerSecond",
+        ),
+        (
+            problem(429, "X", &[]),
+            Throttled(Duration::from_secs(5)),
+            Reason::Throttled,
+            "fewer requests",
+        ),
+        (
+            problem(500, "GENERAL_FAILURE", &[]),
+            Transient,
+            Reason::CloudUnavailable,
+            "failed to create the user",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_the_api_is_called_so() {
+    use Class::{Terminal, Transient};
+    let page = |status| Reply::typed(status, "text/html", "<html>lost</html>", "");
+    let login = Reply::typed(
+        302,
+        "text/html",
+        "",
+        "Location: https://login.example.org/x?y=z\r\n",
+    );
+    check([
+        (
+            page(404),
+            Transient,
+            Reason::AnswerNotUnderstood,
+            "a web page",
+        ),
+        (page(503), Transient, Reason::CloudUnavailable, "a web page"),
+        (
+            page(201),
+            Transient,
+            Reason::AnswerNotUnderstood,
+            "it is text/html, not JSON",
+        ),
+        (
+            login,
+            Terminal,
+            Reason::Redirected,
+            "redirects to https://login.example.org,",
+        ),
+        (page(302), Terminal, Reason::Redirected, "is it right?"),
+        (
+            Reply::json(201, "{}"),
+            Transient,
+            Reason::AnswerNotUnderstood,
+            "unexpected value",
+        ),
+        (
+            Reply::json(201, "{\"user"),
+            Transient,
+            Reason::AnswerNotUnderstood,
+            "ends too early",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn no_answer_leaves_the_outcome_open() {
+    check([
+        (
+            Reply::Cut,
+            Class::Transient,
+            Reason::OutcomeUnknown,
+            "unknown whether that was done",
+        ),
+        (
+            Reply::Hang,
+            Class::Transient,
+            Reason::OutcomeUnknown,
+            "no answer in time",
+        ),
+    ])
+    .await;
 }
 
 #[tokio::test]
