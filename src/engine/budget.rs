@@ -90,7 +90,7 @@ const RECOVERY: f64 = 60.0;
 /// Pause after a 429 that names no delay.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Longest pause that is believed: a date in the far future must not stop an account for good.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// The request budget of one account. Dropping it stops its pump.
 pub struct Budget {

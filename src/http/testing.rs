@@ -75,7 +75,7 @@ impl Script {
             replies.into_iter().collect::<VecDeque<_>>(),
         );
         let task = tokio::spawn(async move {
-            let mut held = Vec::new();
+            let mut hanging = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
                 let Some(request) = receive(&mut stream).await else {
                     continue;
@@ -84,7 +84,7 @@ impl Script {
                 match replies.pop_front().unwrap_or(Reply::Cut) {
                     Reply::Raw(text) => drop(stream.write_all(text.as_bytes()).await),
                     Reply::Cut => {}
-                    Reply::Hang => held.push(stream),
+                    Reply::Hang => hanging.push(stream),
                     Reply::Flood => {
                         let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
                         let chunk = format!("400\r\n{}\r\n", "x".repeat(0x400));

@@ -157,3 +157,6 @@ fn in_order(members: impl Iterator<Item = (String, Value)>) -> Value {
     members.sort_by(|(one, _), (other, _)| one.cmp(other));
     Value::Object(members.into_iter().collect::<Map<_, _>>())
 }
+
+#[cfg(test)]
+mod tests;

@@ -155,7 +155,7 @@ async fn tokens_not_spent_go_back() {
     for _ in 0..1_000 {
         drop(budget.take(Lane::Write, 50).await);
     }
-    assert_eq!(spend(&budget, Lane::Write, 50).await, 0.0);
+    assert!(spend(&budget, Lane::Write, 50).await < 1e-6);
 }
 
 #[tokio::test(start_paused = true)]

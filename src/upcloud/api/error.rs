@@ -348,13 +348,13 @@ impl Problem {
         }
     }
 
-    /// The one text of this kind that is known: "Iam managed policy … has attached subordinate entities …".
+    /// The one text of this kind that is known: `Iam managed policy … has attached subordinate entities …`.
     pub fn is_attached(&self) -> bool {
         (400..500).contains(&self.status)
             && self.says(&["attached subordinate entities", "detach all subordinate"])
     }
 
-    /// "Cannot exceed quota for AccessKeysPerUser: 2" and its likes.
+    /// `Cannot exceed quota for AccessKeysPerUser: 2` and its likes.
     pub fn is_quota(&self) -> bool {
         (400..500).contains(&self.status)
             && self.status != 429
@@ -443,3 +443,6 @@ fn origin(location: &str) -> Option<String> {
     let url: reqwest::Url = location.parse().ok()?;
     url.has_host().then(|| url.origin().ascii_serialization())
 }
+
+#[cfg(test)]
+mod tests;

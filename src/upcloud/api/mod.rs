@@ -298,3 +298,6 @@ fn dated<T: DeserializeOwned>(
         None => Err(ApiError::undated(route, answer)),
     }
 }
+
+#[cfg(test)]
+mod tests;
