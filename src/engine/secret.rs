@@ -1,14 +1,16 @@
 //! Secrets, read and written without the right to read foreign ones.
 //!
-//! RBAC cannot say "only your own Secrets", so cooper has no get, list or watch on them. A read is an empty patch that changes
-//! nothing (`dryRun=All`): its answer is the whole object, and the admission fence refuses it for a Secret that is not ours.
+//! RBAC cannot say "only your own Secrets", so cooper has no get, list or watch on them. A read is a delete that is not carried out
+//! (`dryRun=All`): where the delete would wait for dependents its answer is the whole object, and the admission fence refuses it for a
+//! Secret that is not ours. Nor has cooper `patch`: the answer to a patch that does not decode quotes the Secret in full, before any
+//! admission is asked, and no policy can keep that from a stolen token.
 
+use http::Request;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
-    Api, Client,
-    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    Api, Client, Resource,
+    api::{DeleteParams, PostParams, Preconditions},
 };
-use serde_json::json;
 
 use super::object::{Trouble, answered};
 
@@ -18,6 +20,9 @@ pub const FENCE: &str = "cooper fence:";
 pub const CONSENT: &str = "cooper.dev/credentials";
 /// Finalizer on a credentials Secret while an account uses it.
 pub const IN_USE: &str = "cooper.dev/in-use";
+/// Finalizer that the API server shows in the answer to a read, and the policy that makes it answer with the object.
+const UNTIL_COLLECTED: &str = "foregroundDeletion";
+const AS_A_READ: &str = "dryRun=All&propagationPolicy=Foreground";
 
 /// What stands under the name of a Secret.
 #[derive(Clone, Debug)]
@@ -46,16 +51,15 @@ impl Secrets {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// Reads a Secret by name.
+    /// Reads a Secret by name. Whether it is being deleted is not to be seen.
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Found, Trouble> {
-        let how = PatchParams {
-            dry_run: true,
-            ..PatchParams::default()
-        };
-        let nothing = Patch::Merge(json!({}));
-        let api = self.api(namespace);
-        match answered(api.patch(name, &how, &nothing)).await {
-            Ok(secret) => Ok(Found::Ours(Box::new(secret))),
+        // In the query and without a body: the API server does not look at the query of a delete that has a body.
+        let path = Secret::url_path(&(), Some(namespace));
+        let request = Request::delete(format!("{path}/{name}?{AS_A_READ}"))
+            .body(Vec::new())
+            .map_err(|error| Trouble::Kube(kube::Error::HttpError(error)))?;
+        match answered(self.client.request::<Secret>(request)).await {
+            Ok(secret) => Ok(Found::Ours(Box::new(as_stored(secret)))),
             Err(Trouble::Gone) => Ok(Found::Absent),
             Err(Trouble::Kube(error)) if is_fence(&error) => Ok(Found::Foreign),
             Err(trouble) => Err(trouble),
@@ -109,18 +113,21 @@ impl Secrets {
         }
         finalizers.retain(|finalizer| finalizer != IN_USE);
         finalizers.extend(in_use.then(|| IN_USE.to_owned()));
-        let version = secret.metadata.resource_version.clone();
-        let patch = Patch::Merge(
-            json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}}),
-        );
-        let (how, name) = (
-            PatchParams::default(),
-            secret.metadata.name.clone().unwrap_or_default(),
-        );
-        answered(self.api(namespace).patch(&name, &how, &patch))
-            .await
-            .map(drop)
+        let mut marked = secret.clone();
+        marked.metadata.finalizers = Some(finalizers);
+        self.replace(namespace, &marked).await.map(drop)
     }
+}
+
+/// Takes off what the delete that was not carried out would have put on.
+fn as_stored(mut secret: Secret) -> Secret {
+    let metadata = &mut secret.metadata;
+    metadata.deletion_timestamp = None;
+    metadata.deletion_grace_period_seconds = None;
+    if let Some(finalizers) = &mut metadata.finalizers {
+        finalizers.retain(|finalizer| finalizer != UNTIL_COLLECTED);
+    }
+    secret
 }
 
 /// Whether the admission fence refused: 422 whose message carries its words. Any other 422 is something else.

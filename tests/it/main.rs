@@ -12,5 +12,7 @@
 )]
 
 mod emulator_as_a_process;
+mod fence;
 mod ground;
 mod ground_itself;
+mod secrets;
