@@ -14,3 +14,4 @@
 mod emulator_as_a_process;
 mod ground;
 mod ground_itself;
+mod upcloud_client;
