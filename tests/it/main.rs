@@ -16,3 +16,4 @@ mod fence;
 mod ground;
 mod ground_itself;
 mod secrets;
+mod upcloud_client;
