@@ -85,7 +85,7 @@ impl Register for Definitions {
 /// What the derived definition says too much.
 ///
 /// An optional field is derived as nullable, and CEL then sees an explicit null as present; without it the API server drops nulls, and
-/// absent is the only way to be absent. Kinds without keys have no `status.keys`.
+/// absent is the only way to be absent. Descriptions have the line breaks of the source. Kinds without keys have no `status.keys`.
 fn tidy(crd: &CustomResourceDefinition, issues: bool) -> anyhow::Result<CustomResourceDefinition> {
     let mut crd = serde_json::to_value(crd)?;
     if let Some(versions) = crd
@@ -96,7 +96,7 @@ fn tidy(crd: &CustomResourceDefinition, issues: bool) -> anyhow::Result<CustomRe
             let Some(schema) = version.pointer_mut("/schema/openAPIV3Schema") else {
                 continue;
             };
-            not_nullable(schema);
+            retouch(schema);
             let status = schema.pointer_mut("/properties/status/properties");
             if let Some(fields) = status.and_then(Value::as_object_mut).filter(|_| !issues) {
                 fields.remove("keys");
@@ -106,13 +106,22 @@ fn tidy(crd: &CustomResourceDefinition, issues: bool) -> anyhow::Result<CustomRe
     Ok(serde_json::from_value(crd)?)
 }
 
-fn not_nullable(schema: &mut Value) {
+fn retouch(schema: &mut Value) {
     match schema {
         Value::Object(members) => {
             members.retain(|key, value| key != "nullable" || !value.is_boolean());
-            members.values_mut().for_each(not_nullable);
+            for (key, member) in members {
+                match member {
+                    // `kubectl explain` wraps lines itself.
+                    Value::String(text) if key == "description" => *text = text.replace('\n', " "),
+                    member => retouch(member),
+                }
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(not_nullable),
+        Value::Array(items) => items.iter_mut().for_each(retouch),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

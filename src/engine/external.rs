@@ -360,14 +360,17 @@ pub struct Held {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Common {
-    /// Whether to take over a thing of this name that already exists at the cloud and was not made by this resource.
+    /// Whether to take over a thing of this name that exists at the cloud and was not made by this resource: None never, IfExists if it
+    /// can be made equal to the spec. Default: None.
     #[serde(default)]
     pub adoption: Adoption,
-    /// Whether cooper changes the cloud (Full) or only reports what is there (Observe).
+    /// How much cooper does: Full makes, changes and deletes, Observe only reports what is there and writes neither to the cloud nor to
+    /// Secrets. Default: Full.
     #[serde(default)]
     pub management_policy: ManagementPolicy,
-    /// What happens at the cloud when this resource is deleted. Without it: DeleteIfEmpty for what cooper made, Orphan for what it
-    /// adopted; the one in effect stands in status.deletionPolicy.
+    /// What happens at the cloud when this resource is deleted: DeleteIfEmpty deletes unless something would be lost, and else waits and
+    /// says so; Delete deletes with everything that is in it; Orphan leaves it there, and its Secrets in the cluster. Default: DeleteIfEmpty
+    /// for what cooper made, Orphan for what it adopted; the one in effect stands in status.deletionPolicy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
 }
@@ -394,6 +397,7 @@ pub enum ManagementPolicy {
 
 /// What happens to the remote when its resource is deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = undescribed)]
 pub enum DeletionPolicy {
     /// Delete it unless something in it would be lost; then wait and say so.
     #[default]
@@ -402,4 +406,9 @@ pub enum DeletionPolicy {
     Delete,
     /// Leave it at the cloud, and leave its Secrets in the cluster.
     Orphan,
+}
+
+/// Takes the type's own description out of its schema: in an optional field it would stand in place of the field's.
+pub fn undescribed(schema: &mut schemars::Schema) {
+    schema.remove("description");
 }

@@ -34,7 +34,8 @@ pub struct Status<P, F> {
     /// Where the remote is. Written before anything is made: whoever stands here first owns it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<P>,
-    /// How the remote came to be ours.
+    /// How the remote came to be ours: Claimed means that its create was or is being sent, Created that cooper made it, Adopted that it
+    /// existed and was taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// The deletion policy in effect.
@@ -66,6 +67,7 @@ impl<P, F: Default> Default for Status<P, F> {
 
 /// How a remote came to be ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::external::undescribed)]
 pub enum Origin {
     /// The place is claimed and a create was or is being sent; whether it arrived is not known yet.
     Claimed,

@@ -118,7 +118,7 @@ fn requests_per_second() -> i32 {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DataPlane {
-    /// Scheme of S3 addresses written into Secrets. Default: https. Plain http is for emulators.
+    /// Scheme of S3 addresses written into Secrets: https or, for emulators, http. Default: https.
     #[serde(default)]
     pub scheme: Scheme,
     /// Port of S3 addresses. Default: 443.

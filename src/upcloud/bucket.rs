@@ -75,6 +75,7 @@ fn five_minutes() -> Span {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct BucketPlace {
     /// Id of the service.
+    #[schemars(length(max = 64))]
     pub service: ServiceId,
     /// Name at the cloud.
     #[schemars(length(max = 64))]

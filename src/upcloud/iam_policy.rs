@@ -93,6 +93,7 @@ const VERSIONS: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyPlace {
     /// Id of the service.
+    #[schemars(length(max = 64))]
     pub service: ServiceId,
     /// Name at the cloud.
     #[schemars(length(max = 64))]
@@ -112,6 +113,7 @@ pub struct PolicyFacts {
     pub created_at: Option<Time>,
     /// The version in force, such as v2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
     pub version: Option<VersionId>,
     /// What that version means: a digest that is equal for documents of equal meaning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -433,3 +435,6 @@ fn number(version: &VersionId) -> (u64, String) {
     let digits = text.trim_start_matches(|letter: char| !letter.is_ascii_digit());
     (digits.parse().unwrap_or(0), text.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

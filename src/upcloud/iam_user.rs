@@ -116,11 +116,11 @@ pub struct AccessKeySpec {
     pub secret_name: String,
     /// Labels for the Secret. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 63), regex(pattern = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$")))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 63, "pattern": "^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"}))]
     pub labels: Marks,
     /// Annotations for the Secret. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 32), inner(length(max = 4096)))]
+    #[schemars(extend("maxProperties" = 32, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
     pub annotations: Marks,
     /// Buckets that the holder of the key works with. They must exist before a key is made; a single one stands in the Secret as
     /// BUCKET_NAME. This grants no right: policies do. Default: none.
@@ -131,7 +131,7 @@ pub struct AccessKeySpec {
     /// Further entries of the Secret: name → text with the placeholders {{ accessKeyId }}, {{ secretAccessKey }}, {{ region }},
     /// {{ endpoint }}, {{ endpointHost }}, {{ bucket }} (with exactly one bucketRef) and {{ username }}. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 16384)))]
+    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 16384}))]
     pub template: BTreeMap<String, String>,
 }
 
@@ -142,6 +142,7 @@ const OVERLAP: Duration = Duration::from_secs(24 * 3600);
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct UserPlace {
     /// Id of the service.
+    #[schemars(length(max = 64))]
     pub service: ServiceId,
     /// Name at the cloud.
     #[schemars(length(max = 64))]
@@ -158,11 +159,11 @@ pub struct UserFacts {
     pub arn: Option<String>,
     /// Attached policies that this resource attached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 100), inner(length(max = 128)))]
     pub policies: Vec<String>,
     /// Attached policies that somebody else attached.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 100), inner(length(max = 128)))]
     pub foreign_policies: Vec<String>,
     /// When the newest of its keys was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -416,7 +417,7 @@ impl IamUser {
         } else {
             None
         };
-        let facts = parent.service.facts();
+        let facts = parent.service.known();
         let endpoint: &S3Endpoint =
             facts
                 .and_then(|facts| facts.endpoint.as_ref())
@@ -589,3 +590,6 @@ impl Keyring<IamUser> for AccessKeys {
         cloud.delete_key(&at.service, &at.name, id.as_str()).await
     }
 }
+
+#[cfg(test)]
+mod tests;

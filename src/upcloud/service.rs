@@ -80,7 +80,7 @@ pub struct ServiceSpec {
     /// Region of the service, such as europe-2. Cannot be changed.
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-zA-Z0-9_-]+$"))]
     pub region: String,
-    /// Whether the service runs. Default: Started. A protected service (terminationProtection) cannot be stopped.
+    /// Whether the service runs (Started) or has no endpoints and keeps its data (Stopped). Default: Started. A protected service (terminationProtection) cannot be stopped.
     #[serde(default)]
     pub state: State,
     /// Networks from which the service is reachable; exactly these. Without it a new service gets one public network and an existing
@@ -91,7 +91,7 @@ pub struct ServiceSpec {
     pub networks: Option<Vec<Network>>,
     /// Labels of the service at the cloud. Labels that others set there stay. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 254), inner(length(max = 255)))]
+    #[schemars(extend("maxProperties" = 254, "additionalProperties" = {"type": "string", "maxLength": 255}))]
     pub labels: BTreeMap<String, String>,
     /// Whether the cloud refuses to delete or stop the service. Default: left as it is; a new service is not protected. Set it to
     /// false to let a protected service be deleted.
@@ -190,6 +190,7 @@ pub struct ServicePlace {
 pub struct ServiceFacts {
     /// The id that the cloud chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub id: Option<ServiceId>,
     /// The region it is in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -208,7 +209,7 @@ pub struct ServiceFacts {
     pub website_domain: Option<String>,
     /// Keys of the labels that this resource has set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 255))]
+    #[schemars(length(max = 255), inner(length(max = 32)))]
     pub labels: Vec<String>,
     /// The CORS origin that was sent last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -381,7 +382,7 @@ impl Parent {
                 message: "adoption is possible only from the namespace of the service; remove spec.adoption or move the resource".into(),
             });
         }
-        let id = service.facts().and_then(|facts| facts.id.clone());
+        let id = service.known().and_then(|facts| facts.id.clone());
         let id = id.ok_or_else(|| Unresolved::Waiting {
             reason: Reason::ReferenceNotReady,
             message: format!(
@@ -407,7 +408,7 @@ impl ObjectStorageService {
     }
 
     /// What is known of it.
-    pub fn facts(&self) -> Option<&ServiceFacts> {
+    pub fn known(&self) -> Option<&ServiceFacts> {
         self.status.as_ref().map(|status| &status.at_provider)
     }
 }
@@ -644,7 +645,7 @@ impl External for ObjectStorageService {
     }
 
     fn offer(&self) -> serde_json::Value {
-        let facts = self.facts();
+        let facts = self.known();
         json!({
             "account": self.account(),
             "id": facts.and_then(|facts| facts.id.as_ref()),
@@ -870,3 +871,6 @@ fn some_of(what: &str, names: &[String]) -> String {
     };
     format!("{what} {}{more}", shown.join(", "))
 }
+
+#[cfg(test)]
+mod tests;

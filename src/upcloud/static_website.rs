@@ -146,6 +146,7 @@ impl ErrorPage {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct WebsitePlace {
     /// Id of the service.
+    #[schemars(length(max = 64))]
     pub service: ServiceId,
     /// The domain that shows it.
     #[schemars(length(max = 254))]
@@ -231,7 +232,7 @@ impl External for StaticWebsite {
         if bucket.service != parent.id {
             return Err(elsewhere("bucket", &spec.bucket_ref));
         }
-        let facts = parent.service.facts();
+        let facts = parent.service.known();
         let domain = facts.and_then(|facts| facts.website_domain.clone());
         let domain = domain.ok_or_else(|| Unresolved::Waiting {
             reason: Reason::ReferenceNotReady,
