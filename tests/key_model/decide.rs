@@ -217,7 +217,7 @@ fn want(view: &View, setting: &Setting) -> key::KeyWant {
         serial: i64::from(view.resource.serial),
         exclusive: setting.exclusive,
         hold: view.resource.hold,
-        overlap: SignedDuration::from_hours(1),
+        overlap: SignedDuration::from_mins(10),
         test: setting.test,
         quota: Some(2),
         place: place(),
@@ -335,12 +335,21 @@ fn try_each(left: &mut Vec<Set>, order: &mut Vec<Set>, running: Set) -> bool {
 fn listed(view: &View, setting: &Setting) -> key::Listed {
     let timeline = Timeline::of(view, setting);
     let keys = view.list.keys.iter().enumerate().filter(|(_, k)| k.exists);
-    let keys = keys.map(|(id, k)| key::ListedKey {
-        id: key_name(id as u8),
-        active: k.active,
-        created_at: moment(timeline.created(windows(view, k, setting))).timestamp(),
-        last_used_at: (k.used && setting.off != Some(Rule::Window))
-            .then(|| moment(NOW - 5).timestamp()),
+    let keys = keys.map(|(id, k)| {
+        let created = timeline.created(windows(view, k, setting));
+        // An overlap is over only if the old key's last use is long ago.
+        let used = if view.list.clock.old_over {
+            created + 1
+        } else {
+            NOW - 5
+        };
+        let is_used = k.used && setting.off != Some(Rule::Window);
+        key::ListedKey {
+            id: key_name(id as u8),
+            active: k.active,
+            created_at: moment(created).timestamp(),
+            last_used_at: is_used.then(|| moment(used).timestamp()),
+        }
     });
     key::Listed {
         at: moment(NOW).timestamp(),
