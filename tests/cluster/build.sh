@@ -20,7 +20,7 @@ if ! command -v go >/dev/null 2>&1; then
 fi
 # In this folder go is the toolchain that go.mod asks for, or an error.
 if ! go_version=$(go env GOVERSION 2>&1); then
-    say "Go $wanted or later is needed ($(go env GOTOOLCHAIN 2>/dev/null || echo "this one is too old")): $get_go"
+    say "Go $wanted or later is needed ($(echo "$go_version" | tail -n 1)): $get_go"
     exit 1
 fi
 # A Go from before 1.21 does not look at go.mod's version by itself.

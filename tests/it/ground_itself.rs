@@ -182,7 +182,7 @@ async fn the_operator_is_held_by_its_rights_and_by_the_fence() {
             "system:serviceaccount:{SYSTEM}:{}",
             account_of(&operator).await
         ),
-        ground.operator()
+        Ground::operator()
     );
     let read = secrets.list(&ListParams::default()).await.unwrap_err();
     assert!(

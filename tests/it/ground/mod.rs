@@ -133,7 +133,7 @@ impl Ground {
     }
 
     /// The operator's name as RBAC, admission and the audit log know it.
-    pub fn operator(&self) -> String {
+    pub fn operator() -> String {
         format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}")
     }
 
