@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream;
+use futures::stream::{self, StreamExt as _};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use jiff::SignedDuration;
@@ -334,9 +334,18 @@ async fn truncated(answer: Response<Body>, keep: usize) -> Response<Body> {
     let (parts, bytes) = whole(answer).await;
     let kept = bytes.slice(..keep.min(bytes.len()));
     let broken = bytes.len() > kept.len();
-    let end = broken.then(|| Err(std::io::Error::other("truncated on purpose")));
-    let stream = stream::iter([Ok(kept)].into_iter().chain(end));
-    Response::from_parts(parts, Body::from_stream(stream))
+    let first = stream::iter([Ok(kept)]);
+    // The break comes after a pause, so that what is before it has been sent.
+    let end = stream::once(async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err(std::io::Error::other("truncated on purpose"))
+    });
+    let body = if broken {
+        Body::from_stream(first.chain(end))
+    } else {
+        Body::from_stream(first)
+    };
+    Response::from_parts(parts, body)
 }
 
 async fn dripping(answer: Response<Body>, pause: Duration) -> Response<Body> {

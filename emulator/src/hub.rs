@@ -22,6 +22,8 @@ pub struct Hub {
     pub late: Late,
     /// Objects; the world has only their counts.
     pub store: Store,
+    /// Held while the state is written: one writer at a time.
+    pub saving: Mutex<()>,
     /// Told when the world may have changed, for whoever saves it.
     pub changed: Notify,
 }

@@ -49,6 +49,7 @@ pub fn load(path: &Path) -> anyhow::Result<Option<Saved>> {
 
 /// Writes the world as it is now.
 pub fn save(hub: &Hub, path: &Path) -> anyhow::Result<()> {
+    let _turn = hub.saving.lock();
     let text = {
         let world = hub.world.lock();
         serde_json::to_vec(&Saving {

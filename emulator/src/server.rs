@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -103,7 +103,7 @@ impl Emulator {
         let sides = [
             (api, Side::Api, api_backend(Arc::clone(&hub))),
             (s3, Side::S3, s3_backend(plane.clone())),
-            (web, Side::Web, absent()),
+            (web, Side::Web, web_backend(plane)),
         ];
         for (listener, side, backend) in sides {
             let front = Front {
@@ -189,13 +189,11 @@ fn peer_of(request: &Request<Body>) -> SocketAddr {
     peer.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
 }
 
-fn absent() -> Backend {
-    Arc::new(|_| {
-        Box::pin(async {
-            let mut answer = Response::new(Body::empty());
-            *answer.status_mut() = StatusCode::NOT_IMPLEMENTED;
-            answer
-        })
+/// Static websites as a server without its socket.
+fn web_backend(plane: DataPlane) -> Backend {
+    Arc::new(move |request: Request<Body>| {
+        let plane = plane.clone();
+        Box::pin(async move { plane.website(&request, peer_of(&request), false) })
     })
 }
 

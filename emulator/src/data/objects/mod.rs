@@ -383,12 +383,10 @@ impl Contents {
     fn check(&self, key: &str, expect: &Expect) -> Result<(), Fault> {
         let current = self.get(key, None);
         match (expect, current) {
-            (Expect::Anything, _) | (Expect::Absent, Err(_)) => Ok(()),
-            (Expect::Absent, Ok(_)) => Err(Fault::Precondition),
-            (Expect::Tag(_), Err(_)) => Err(Fault::NoKey),
-            (Expect::Tag(None), Ok(_)) => Ok(()),
+            (Expect::Anything, _) | (Expect::Absent, Err(_)) | (Expect::Tag(None), Ok(_)) => Ok(()),
             (Expect::Tag(Some(tag)), Ok(object)) if *tag == object.etag => Ok(()),
-            (Expect::Tag(Some(_)), Ok(_)) => Err(Fault::Precondition),
+            (Expect::Absent | Expect::Tag(Some(_)), Ok(_)) => Err(Fault::Precondition),
+            (Expect::Tag(_), Err(_)) => Err(Fault::NoKey),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The `Condition` block of a statement.
 
+use std::cmp::Ordering::{self, Equal};
 use std::net::IpAddr;
 
 use jiff::Timestamp;
@@ -161,12 +162,12 @@ fn comparison(operator: &str) -> Option<(Compare, bool)> {
         "StringNotEqualsIgnoreCase" => (equals_ignoring_case, true),
         "StringLike" | "ArnLike" | "ArnEquals" => (like, false),
         "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (like, true),
-        "NumericEquals" => (|p, f, _| number(p, f, |p, f| f == p), false),
-        "NumericNotEquals" => (|p, f, _| number(p, f, |p, f| f == p), true),
-        "NumericLessThan" => (|p, f, _| number(p, f, |p, f| f < p), false),
-        "NumericLessThanEquals" => (|p, f, _| number(p, f, |p, f| f <= p), false),
-        "NumericGreaterThan" => (|p, f, _| number(p, f, |p, f| f > p), false),
-        "NumericGreaterThanEquals" => (|p, f, _| number(p, f, |p, f| f >= p), false),
+        "NumericEquals" => (|p, f, _| number(p, f, |order| order == Equal), false),
+        "NumericNotEquals" => (|p, f, _| number(p, f, |order| order == Equal), true),
+        "NumericLessThan" => (|p, f, _| number(p, f, Ordering::is_lt), false),
+        "NumericLessThanEquals" => (|p, f, _| number(p, f, Ordering::is_le), false),
+        "NumericGreaterThan" => (|p, f, _| number(p, f, Ordering::is_gt), false),
+        "NumericGreaterThanEquals" => (|p, f, _| number(p, f, Ordering::is_ge), false),
         "DateEquals" => (|p, f, _| date(p, f, |p, f| f == p), false),
         "DateNotEquals" => (|p, f, _| date(p, f, |p, f| f == p), true),
         "DateLessThan" => (|p, f, _| date(p, f, |p, f| f < p), false),
@@ -196,9 +197,13 @@ fn like(policy: &str, fact: &str, request: &Request<'_>) -> Option<bool> {
 }
 
 /// A fact that is no number (a client may send `max-keys=x`) compares as unequal.
-fn number(policy: &str, fact: &str, holds: fn(f64, f64) -> bool) -> Option<bool> {
-    let policy = policy.parse::<f64>().ok()?;
-    Some(fact.parse().is_ok_and(|fact| holds(policy, fact)))
+fn number(policy: &str, fact: &str, holds: fn(Ordering) -> bool) -> Option<bool> {
+    let policy: f64 = policy.parse().ok()?;
+    let order = fact
+        .parse::<f64>()
+        .ok()
+        .and_then(|f| f.partial_cmp(&policy));
+    Some(order.is_some_and(holds))
 }
 
 fn date(policy: &str, fact: &str, holds: fn(Timestamp, Timestamp) -> bool) -> Option<bool> {

@@ -18,7 +18,7 @@ pub(super) struct Verdict {
 enum Kind {
     Identity,
     Resource,
-    Trust,
+    Trust { delegated: bool },
 }
 
 /// Reads a policy; `principals` for a bucket policy, whose statements must name a principal.
@@ -40,9 +40,10 @@ pub(super) fn verdict(
 pub(super) fn verdict_of_trust(
     document: &Value,
     request: &Request<'_>,
+    delegated: bool,
     doubt: &mut Option<String>,
 ) -> Verdict {
-    read(document, request, Kind::Trust, doubt)
+    read(document, request, Kind::Trust { delegated }, doubt)
 }
 
 fn read(
@@ -85,14 +86,16 @@ fn applies(statement: &Value, request: &Request<'_>, kind: Kind, allow: bool) ->
         ))
     });
     let mut all = vec![actions];
-    if kind != Kind::Trust {
+    if !matches!(kind, Kind::Trust { .. }) {
         all.push(named(statement, "Resource", "NotResource", |text| {
             let pattern = filled(&same_form(text), request)?;
             Some(matches(&pattern, request.resource))
         }));
     }
     if kind != Kind::Identity {
-        all.push(principal(statement, request.caller, allow));
+        // An allow to the account leaves the decision to its identity policies.
+        let account = !allow || kind == Kind::Trust { delegated: true };
+        all.push(principal(statement, request.caller, account));
     }
     all.extend(conditions(statement.get("Condition"), request));
     Outcome::all(all)
@@ -125,19 +128,18 @@ fn named(
     Outcome::from(found == wanted)
 }
 
-fn principal(statement: &Map<String, Value>, caller: &Caller, allow: bool) -> Outcome {
+fn principal(statement: &Map<String, Value>, caller: &Caller, account: bool) -> Outcome {
     let names = caller.names();
     match (statement.get("Principal"), statement.get("NotPrincipal")) {
-        (Some(value), None) => Outcome::from(principals(value, caller, &names, allow)),
-        (None, Some(value)) => Outcome::from(!principals(value, caller, &names, !allow)),
+        (Some(value), None) => Outcome::from(principals(value, caller, &names, account)),
+        (None, Some(value)) => Outcome::from(!principals(value, caller, &names, true)),
         _ => Outcome::Unknown("a statement needs one of Principal and NotPrincipal".into()),
     }
 }
 
-/// Whether a principal element names the caller. The account as a whole (`:root`, or the bare
-/// namespace) counts for a deny only: an allow to the account leaves the decision to its identity
-/// policies.
-fn principals(value: &Value, caller: &Caller, names: &[String], allow: bool) -> bool {
+/// Whether a principal element names the caller. `account`: the account as a whole (`:root`, or the bare
+/// namespace) names its members.
+fn principals(value: &Value, caller: &Caller, names: &[String], account: bool) -> bool {
     let texts = match value {
         Value::String(text) => return text == "*",
         Value::Object(map) => list(map.get("AWS")),
@@ -145,7 +147,7 @@ fn principals(value: &Value, caller: &Caller, names: &[String], allow: bool) -> 
     };
     texts.iter().filter_map(|v| v.as_str()).any(|text| {
         let text = same_form(text);
-        text == "*" || names.contains(&text) || (!allow && is_account(&text, caller))
+        text == "*" || names.contains(&text) || (account && is_account(&text, caller))
     })
 }
 
@@ -259,6 +261,6 @@ pub fn is_public(document: &Value) -> bool {
         s.get("Effect").and_then(Value::as_str) == Some("Allow")
             && s.get("Condition").is_none()
             && s.get("Principal")
-                .is_some_and(|p| principals(p, &Caller::Anonymous, &[], true))
+                .is_some_and(|p| principals(p, &Caller::Anonymous, &[], false))
     })
 }

@@ -14,6 +14,8 @@
 mod condition;
 mod document;
 mod pattern;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 
@@ -200,9 +202,10 @@ pub fn decide(request: &Request<'_>, documents: Documents<'_>) -> Decision {
     }
 }
 
-/// Whether a role's trust policy lets the caller assume it.
-pub fn trusts(trust: &Value, request: &Request<'_>) -> bool {
+/// Whether a role's trust policy lets the caller assume it. A trust in the account as a whole (`:root`)
+/// counts if the caller's own policies allow it too (`delegated`).
+pub fn trusts(trust: &Value, request: &Request<'_>, delegated: bool) -> bool {
     let mut doubt = None;
-    let verdict = document::verdict_of_trust(trust, request, &mut doubt);
+    let verdict = document::verdict_of_trust(trust, request, delegated, &mut doubt);
     verdict.allows && !verdict.denies
 }

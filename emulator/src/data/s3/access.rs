@@ -14,6 +14,7 @@ use super::convert::{custom, denied};
 use super::{Arrival, Core};
 use crate::data::directory::PolicySet;
 use crate::data::policy::{self, Caller, Context, Documents};
+use crate::data::sts::TokenFault;
 
 /// A request that was let in: who, to which service, and what decides about it. Operations that
 /// touch more than the thing named in the URL ask it again.
@@ -101,10 +102,10 @@ const REFUSED_HEADERS: [&str; 8] = [
 #[async_trait::async_trait]
 impl S3Auth for Core {
     async fn get_secret_key(&self, id: &str) -> S3Result<SecretKey> {
-        match self.0.directory.key(id) {
-            Some(owner) if owner.active => Ok(SecretKey::from(owner.secret)),
-            _ => Err(unknown_key()),
-        }
+        self.0
+            .holder(id)
+            .map(|holder| SecretKey::from(holder.secret))
+            .ok_or_else(unknown_key)
     }
 }
 
@@ -140,7 +141,18 @@ impl S3Access for Core {
             now: self.0.directory.now(),
             facts: facts(cx.headers(), &query),
         };
-        let ticket = self.admit(&arrival, id.as_deref(), bucket.as_deref(), context)?;
+        let token = cx
+            .headers()
+            .get("x-amz-security-token")
+            .and_then(|v| v.to_str().ok())
+            .or_else(|| {
+                let found = query
+                    .iter()
+                    .find(|(n, _)| n == "X-Amz-Security-Token" || n == "x-amz-security-token");
+                found.map(|(_, token)| token.as_str())
+            });
+        let credentials = id.as_deref().map(|id| (id, token));
+        let ticket = self.admit(&arrival, credentials, bucket.as_deref(), context)?;
         let admitted = Admitted(Arc::new(ticket));
         // Whether a bucket exists is no secret in S3: the answer does not depend on who asks.
         if let Some(bucket) = &bucket
@@ -176,12 +188,12 @@ impl Core {
     fn admit(
         &self,
         arrival: &Arrival,
-        id: Option<&str>,
+        credentials: Option<(&str, Option<&str>)>,
         bucket: Option<&str>,
         context: Context,
     ) -> S3Result<Ticket> {
         let directory = &self.0.directory;
-        let Some(id) = id else {
+        let Some((id, token)) = credentials else {
             let service = match (&arrival.service, bucket) {
                 (Some(service), _) => service.clone(),
                 (None, Some(bucket)) => sole(directory.find_bucket(bucket))?,
@@ -195,27 +207,34 @@ impl Core {
                 session: None,
             });
         };
-        let owner = directory
-            .key(id)
-            .filter(|owner| owner.active)
-            .ok_or_else(unknown_key)?;
+        let holder = self.0.holder(id).ok_or_else(unknown_key)?;
         if arrival
             .service
             .as_ref()
-            .is_some_and(|s| *s != owner.service)
+            .is_some_and(|s| *s != holder.service)
         {
             return Err(unknown_key());
         }
-        directory.used(id);
+        holder
+            .check_token(token, context.now)
+            .map_err(|fault| match fault {
+                TokenFault::Invalid => s3_error!(
+                    InvalidToken,
+                    "The provided token is malformed or otherwise invalid."
+                ),
+                TokenFault::Expired => {
+                    s3_error!(ExpiredToken, "The provided token has expired.")
+                }
+            })?;
+        if matches!(holder.caller, Caller::User { .. }) {
+            directory.used(id);
+        }
         Ok(Ticket {
-            policies: Some(directory.policies(&owner.service, &owner.user)),
-            caller: Caller::User {
-                service: owner.service.clone(),
-                name: owner.user,
-            },
-            service: owner.service,
+            service: holder.service,
+            caller: holder.caller,
             context,
-            session: None,
+            policies: Some(holder.policies),
+            session: holder.session,
         })
     }
 

@@ -123,7 +123,7 @@ macro_rules! about {
             cache_control: $input.cache_control.take(),
             content_disposition: $input.content_disposition.take(),
             content_encoding: $crate::data::s3::convert::stored_encoding(
-                $input.content_encoding.take(),
+                $input.content_encoding.take().as_deref(),
             ),
             content_language: $input.content_language.take(),
             expires: $input
@@ -223,9 +223,8 @@ pub(super) use stated;
 pub(super) const DEFAULT_TYPE: &str = "binary/octet-stream";
 
 /// The framing is not a property of the stored object.
-pub(super) fn stored_encoding(value: Option<String>) -> Option<String> {
-    let kept: Vec<&str> = value
-        .as_deref()?
+pub(super) fn stored_encoding(value: Option<&str>) -> Option<String> {
+    let kept: Vec<&str> = value?
         .split(',')
         .map(str::trim)
         .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("aws-chunked"))

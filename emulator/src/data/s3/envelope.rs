@@ -97,7 +97,7 @@ impl Envelope {
     }
 
     /// Completes an answer.
-    pub(super) async fn close(self, response: Response<s3s::Body>) -> Response<Body> {
+    pub(super) fn close(self, response: Response<s3s::Body>) -> Response<Body> {
         let (mut parts, body) = response.into_parts();
         set(&mut parts.headers, AMZ_REQUEST_ID, &self.id);
         set(&mut parts.headers, AMZ_ID_2, &self.id);
@@ -151,7 +151,7 @@ impl Envelope {
             }
             _ => String::new(),
         };
-        let path = escape(&percent_decode_str(&self.path).decode_utf8_lossy());
+        let path = crate::data::escape(&percent_decode_str(&self.path).decode_utf8_lossy());
         format!(
             "{head}{message}<Resource>{path}</Resource><RequestId>{id}</RequestId><HostId>{id}</HostId></Error>",
             id = self.id
@@ -192,7 +192,7 @@ fn rules(shared: &Arc<Shared>, request: &Request<Body>, arrival: &Arrival) -> Ve
     let service = arrival
         .service
         .clone()
-        .or_else(|| claimed_key(request).and_then(|id| Some(shared.directory.key(&id)?.service)))
+        .or_else(|| claimed_key(request).and_then(|id| Some(shared.holder(&id)?.service)))
         .or_else(|| match shared.directory.find_bucket(&bucket).as_slice() {
             [service] => Some(service.clone()),
             _ => None,
@@ -273,20 +273,6 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

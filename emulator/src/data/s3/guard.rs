@@ -21,7 +21,7 @@ const DOCUMENTS: [&str; 6] = [
     "versioning",
 ];
 
-/// Longest life of a presigned URL, in seconds: seven days (AWS, SigV4 query parameters).
+/// Longest life of a presigned URL, in seconds: seven days (AWS, signature version 4 in query parameters).
 const LONGEST_PRESIGNED: u64 = 604_800;
 
 /// Checks the form of a request and hands it on with a body s3s can read.

@@ -321,7 +321,7 @@ impl Core {
 
 /// Continuation tokens hold the last name of a page; hexadecimal, so that any key survives XML.
 fn token_of(name: &str) -> String {
-    name.bytes().map(|b| format!("{b:02x}")).collect()
+    crate::data::hex(name.as_bytes())
 }
 
 fn key_of(token: &str) -> S3Result<String> {

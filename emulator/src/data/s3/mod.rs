@@ -86,7 +86,7 @@ impl Endpoint {
         };
         let envelope = envelope::Envelope::open(&self.shared, &request, &arrival);
         if let Some(answer) = envelope.preflight() {
-            return envelope.close(answer).await;
+            return envelope.close(answer);
         }
         request.extensions_mut().insert(arrival);
         let answer = match guard::inspect(request).await {
@@ -100,7 +100,7 @@ impl Endpoint {
             },
             Err(fault) => envelope::fault(fault),
         };
-        envelope.close(answer).await
+        envelope.close(answer)
     }
 }
 
@@ -117,7 +117,7 @@ impl S3Host for Core {
 impl Shared {
     /// The service behind a host name, and the bucket that stands before the endpoint's domain.
     /// The longest domain wins, so a bucket name may have dots.
-    fn endpoint(&self, host: &str) -> Option<(String, Option<String>)> {
+    pub(super) fn endpoint(&self, host: &str) -> Option<(String, Option<String>)> {
         let host = super::without_port(host).to_ascii_lowercase();
         let dots = host.match_indices('.').map(|(at, _)| at + 1);
         for start in std::iter::once(0).chain(dots) {

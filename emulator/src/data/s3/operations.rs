@@ -158,7 +158,8 @@ impl S3 for Core {
     ) -> S3Result<S3Response<CreateBucketOutput>> {
         let admitted = Admitted::of(&request.extensions)?;
         let input = request.input;
-        self.make_bucket(&admitted, input).map(S3Response::new)
+        self.make_bucket(&admitted, &input.bucket)
+            .map(S3Response::new)
     }
 
     async fn delete_bucket(

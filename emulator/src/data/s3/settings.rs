@@ -2,10 +2,9 @@
 
 use s3s::dto::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus, CORSRule,
-    CreateBucketInput, CreateBucketOutput, GetBucketCorsOutput,
-    GetBucketLifecycleConfigurationOutput, GetBucketLocationOutput, GetBucketPolicyOutput,
-    GetBucketPolicyStatusOutput, GetBucketTaggingOutput, GetBucketVersioningOutput, PolicyStatus,
-    Tag,
+    CreateBucketOutput, GetBucketCorsOutput, GetBucketLifecycleConfigurationOutput,
+    GetBucketLocationOutput, GetBucketPolicyOutput, GetBucketPolicyStatusOutput,
+    GetBucketTaggingOutput, GetBucketVersioningOutput, PolicyStatus, Tag,
 };
 use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 use serde_json::Value;
@@ -27,17 +26,17 @@ impl Core {
     pub(super) fn make_bucket(
         &self,
         admitted: &Admitted,
-        input: CreateBucketInput,
+        bucket: &str,
     ) -> S3Result<CreateBucketOutput> {
         if admitted.is_anonymous() {
             return Err(super::convert::denied());
         }
         self.0
             .directory
-            .create_bucket(admitted.service(), &input.bucket)
+            .create_bucket(admitted.service(), bucket)
             .map_err(bucket_fault)?;
         Ok(CreateBucketOutput {
-            location: Some(format!("/{}", input.bucket)),
+            location: Some(format!("/{bucket}")),
         })
     }
 

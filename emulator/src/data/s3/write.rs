@@ -3,7 +3,7 @@
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput,
     DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, ETagCondition,
-    PutObjectInput, PutObjectOutput,
+    MetadataDirective, PutObjectInput, PutObjectOutput, TaggingDirective,
 };
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use std::sync::Arc;
@@ -155,8 +155,18 @@ impl Core {
         };
         let source = self.source(&admitted, &input.copy_source, &conditions)?;
         let replaces = |directive: Option<&str>| directive == Some("REPLACE");
-        let new_about = replaces(input.metadata_directive.as_ref().map(|d| d.as_str()));
-        let new_tags = replaces(input.tagging_directive.as_ref().map(|d| d.as_str()));
+        let new_about = replaces(
+            input
+                .metadata_directive
+                .as_ref()
+                .map(MetadataDirective::as_str),
+        );
+        let new_tags = replaces(
+            input
+                .tagging_directive
+                .as_ref()
+                .map(TaggingDirective::as_str),
+        );
         if is_onto_itself(&input) && !new_about && !new_tags {
             return Err(s3_error!(
                 InvalidRequest,
