@@ -15,5 +15,7 @@ mod emulator_as_a_process;
 mod fence;
 mod ground;
 mod ground_itself;
+mod life;
+mod scene;
 mod secrets;
 mod upcloud_client;

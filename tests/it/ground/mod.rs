@@ -18,6 +18,7 @@ mod emulator;
 mod eventually;
 mod install;
 mod namespace;
+mod operator;
 mod plane;
 
 use std::path::PathBuf;
@@ -35,6 +36,7 @@ pub use audit::Writes;
 pub use emulator::{Emulator, Fault, Outcome, Side};
 pub use eventually::eventually;
 pub use namespace::Namespace;
+pub use operator::{Cut, Operator, Start};
 use plane::Plane;
 
 /// Where `deploy/base` puts the operator.
