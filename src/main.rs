@@ -1,3 +1,5 @@
 //! Parses the command line and exits.
 
-fn main() {}
+fn main() -> anyhow::Result<()> {
+    cooper::cli::main()
+}

@@ -1,0 +1,40 @@
+# What a person needs. `make` alone lists it.
+#
+# Test control plane and awscli are kept in ~/.cache/cooper (COOPER_CACHE moves
+# it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test lint crds build image
+
+help: ## list these
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## the whole story on this machine: control plane, emulated cloud, operator, samples, S3
+	@demo/demo.sh
+
+up: ## the same setup, left running for you; prints how to reach it
+	@demo/up.sh
+
+down: ## end what `make up` started
+	@demo/down.sh
+
+# Programs and tests in one build: apart, their dependencies would be built twice.
+test: ## all tests, against a real API server and the emulated clouds
+	@tests/cluster/build.sh >/dev/null
+	cargo build --workspace --bins --tests
+	cargo test --workspace
+
+lint: ## formatting, clippy, scripts; nothing may be said
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@test -z "$$(gofmt -l tests/cluster)" || { gofmt -d tests/cluster; exit 1; }
+	@for script in demo/*.sh tests/cluster/*.sh .ci/run; do bash -n $$script || exit 1; done
+
+crds: ## write crds/ anew from the types
+	cargo run --quiet --package cooper -- crds --dir crds
+
+build: ## the release binaries, in target/release
+	cargo build --release --workspace --bins
+
+image: ## the operator's image, cooper:0.1.0
+	docker build -t cooper:0.1.0 .

@@ -1,0 +1,86 @@
+"""Compares renderings of the chart with deploy/base and with what the values promise. Called by test.sh."""
+
+import difflib
+import json
+import pathlib
+import sys
+
+HELM_LABELS = {
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/version",
+    "helm.sh/chart",
+}
+# Helm makes the namespace itself, and the annotations are its own and test.sh's.
+LEFT_OUT = {("Namespace", "cooper-system")}
+ANNOTATIONS = {"cooper.dev/converted", "helm.sh/resource-policy"}
+
+
+def read(path):
+    """The objects of a file of JSON texts, by kind and name."""
+    decoder, text, objects = json.JSONDecoder(), path.read_text(), {}
+    while text := text.lstrip():
+        found, end = decoder.raw_decode(text)
+        text = text[end:]
+        key = (found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
+        assert key not in objects, f"{key} is rendered twice"
+        objects[key] = found
+    return objects
+
+
+def bare(value):
+    """Without what Helm adds, and without what is empty then."""
+    if isinstance(value, list):
+        return [bare(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: bare(item) for key, item in value.items() if key not in HELM_LABELS | ANNOTATIONS}
+    return {key: item for key, item in kept.items() if not (key in ("labels", "annotations") and not item)}
+
+
+def compare(chart, base):
+    base = {key: item for key, item in base.items() if (key[0], key[2]) not in LEFT_OUT}
+    # Of a CRD the generator sets no labels; Helm's include the application's name.
+    for objects in (chart, base):
+        for key, item in objects.items():
+            if key[0] == "CustomResourceDefinition":
+                item["metadata"].pop("labels", None)
+    wrong = sorted(set(chart) ^ set(base))
+    for key in wrong:
+        print(f"only in {'the chart' if key in chart else 'deploy/base'}: {key}", file=sys.stderr)
+    for key in sorted(set(chart) & set(base)):
+        ours, theirs = (json.dumps(bare(objects[key]), indent=1, sort_keys=True).splitlines() for objects in (base, chart))
+        if ours != theirs:
+            wrong.append(key)
+            print("\n".join(difflib.unified_diff(ours, theirs, f"deploy/base {key}", "chart", lineterm="", n=2)), file=sys.stderr)
+    return not wrong
+
+
+def secrets(role):
+    return [rule["verbs"] for rule in role["rules"] if rule["resources"] == ["secrets"]]
+
+
+def main():
+    work = pathlib.Path(sys.argv[1])
+    default, base, other, elsewhere = (read(work / f"{name}.json") for name in ("default", "base", "other", "elsewhere"))
+    if not compare(default, base):
+        sys.exit("the chart and deploy/base differ")
+
+    assert {key[0] for key in other} == {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Deployment"}, other.keys()
+    assert not secrets(other["ClusterRole", "", "cooper"]), "with a namespace the rights are in a Role"
+    assert secrets(other["Role", "team-a", "cooper-work"]) == secrets(base["ClusterRole", "", "cooper"])
+    assert other["RoleBinding", "team-a", "cooper-work"]["subjects"][0]["name"] == "robot"
+    pod = other["Deployment", "cooper-system", "cooper"]["spec"]["template"]
+    container = pod["spec"]["containers"][0]
+    assert other["Deployment", "cooper-system", "cooper"]["spec"]["replicas"] == 0
+    assert pod["metadata"]["labels"]["team"] == "media"
+    assert [entry["name"] for entry in container["env"]] == ["POD_NAMESPACE", "A"], container["env"]
+    assert container["image"] == "cooper@sha256:" + "1".zfill(64), container["image"]
+    assert container["args"][2:] == ["--namespace=team-a", "--no-fence-check", "--drift-interval=300"], container["args"]
+
+    users = [json.dumps(item["spec"]["matchConditions"]) for key, item in elsewhere.items() if key[0] == "ValidatingAdmissionPolicy"]
+    assert len(users) == 2 and all("'system:serviceaccount:tools:elsewhere-cooper'" in user for user in users), users
+    assert ("ServiceAccount", "tools", "elsewhere-cooper") in elsewhere
+
+
+main()

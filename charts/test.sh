@@ -1,0 +1,39 @@
+#!/bin/sh
+# Checks the chart: helm's own lint, refused values, renderings that differ, and that its default rendering is deploy/base.
+# helm and kubectl come from the PATH or else from charts/tools.sh.
+set -eu
+cd "$(dirname "$0")/.."
+command -v helm >/dev/null && command -v kubectl >/dev/null || PATH="$(charts/tools.sh):$PATH"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# No cluster is asked for anything.
+export KUBECONFIG="$work/none"
+
+render() { helm template cooper charts/cooper --namespace cooper-system "$@" 2>"$work/errors" || { cat "$work/errors" >&2; return 1; }; }
+# YAML in, JSON out, for Python to read without a parser of YAML: one object after another.
+as_json() { kubectl annotate --local --output json --filename "$1" cooper.dev/converted=true >"$1.json"; }
+
+helm lint --strict charts/cooper --quiet
+
+refused() {
+    if render --set "$1" >/dev/null 2>&1; then
+        echo "the schema lets $1 through" >&2
+        exit 1
+    fi
+}
+refused replicas=two
+refused replicas=2
+refused image.digest=latest
+refused watchNamespace=Team_A
+refused secrets.fences=false
+refused unknown=1
+
+render >"$work/default"
+kubectl kustomize deploy/base >"$work/base"
+render --set watchNamespace=team-a --set 'extraArgs={--drift-interval=300}' --set secrets.fence=false --set crds.install=false \
+    --set serviceAccount.create=false --set serviceAccount.name=robot --set roles.aggregate=false --set replicas=0 \
+    --set "image.digest=sha256:$(printf '%064d' 1)" --set podLabels.team=media --set 'env[0].name=A,env[0].value=b' >"$work/other"
+helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
+for rendering in default base other elsewhere; do as_json "$work/$rendering"; done
+python3 charts/compare.py "$work"
+echo "the chart is deploy/base, and its values do what they say"

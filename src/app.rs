@@ -1,0 +1,227 @@
+//! Puts the operator together: clients, shared core, controllers, fence check, background work.
+//!
+//! The whole operator is one value without global state. Dropping its future is a crash, building another one is a restart; the tests do
+//! both, over and over.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use futures::future::{BoxFuture, FutureExt, Shared};
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{Api, Client, Config, api::PostParams, client::ClientBuilder};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    engine::{
+        account::{Accounts, Outside, Provider},
+        clock::Clock,
+        controller::{Controlled, Scope, controller},
+        core::{Core, Gate, Settings},
+        event::Events,
+        external::External,
+        guarded::Watched,
+        index::{Owners, References},
+        known::Known,
+        object::{ANSWER, Trouble, answered},
+        pass::Engine,
+        secret::{FENCE, Secrets},
+        wake::Wakes,
+    },
+    kinds,
+    wire::{Wire, WireLayer},
+};
+
+/// What an operator is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Which namespaces are watched.
+    pub scope: Scope,
+    /// How often things are looked at.
+    pub settings: Settings,
+    /// Namespace of the operator itself, in which the fence is checked. `None`: the fence is not checked, on purpose.
+    pub fence_namespace: Option<String>,
+}
+
+/// One operator.
+pub struct App {
+    watching: Client,
+    core: Arc<Core>,
+    mailbox: crate::engine::event::Mailbox,
+    outside: Outside,
+    options: Options,
+}
+
+/// When the operator is asked to stop. Every controller listens.
+type Stop = Shared<BoxFuture<'static, ()>>;
+
+/// Sets up the controllers of a provider's kinds.
+pub struct Setup<'a> {
+    app: &'a App,
+    stop: &'a Stop,
+    controllers: Vec<BoxFuture<'static, ()>>,
+}
+
+impl App {
+    /// An operator for the cluster that `config` leads to. Every request of it, to the cluster and to the clouds, asks `wire` first.
+    pub fn new(
+        config: Config,
+        wire: Arc<dyn Wire>,
+        clock: Clock,
+        options: Options,
+    ) -> anyhow::Result<Self> {
+        let watching =
+            client(config.clone(), &wire).context("cannot build the client for watches")?;
+        let mut patient = config;
+        // A repeated write whose first answer was lost would look like somebody else's.
+        patient.default_retry = false;
+        let kube = client(patient, &wire).context("cannot build the client for writes")?;
+        let wakes = Arc::new(Wakes::new(clock.clone()));
+        let (events, mailbox) = Events::new(kube.clone(), clock.clone());
+        let core = Core {
+            secrets: Secrets::new(kube.clone()),
+            kube,
+            clock: clock.clone(),
+            known: Known::default(),
+            references: References::default(),
+            owners: Owners::default(),
+            wakes,
+            events,
+            settings: options.settings.clone(),
+            gate: Gate::default(),
+        };
+        let outside = Outside { clock, wire };
+        Ok(Self {
+            watching,
+            core: Arc::new(core),
+            mailbox,
+            outside,
+            options,
+        })
+    }
+
+    /// What the controllers share, for those who ask how it goes.
+    pub fn core(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
+    /// Runs until `stop` ends and the passes under way are through.
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
+        let stop: Stop = stop.boxed().shared();
+        let mut setup = Setup {
+            app: &self,
+            stop: &stop,
+            controllers: Vec::new(),
+        };
+        kinds::set_up(&mut setup);
+        let controllers = setup.controllers;
+        let wakes = Arc::clone(&self.core.wakes);
+        let fence = fence(Arc::clone(&self.core), self.options.fence_namespace.clone());
+        // Each is ended with the operator: nothing of it runs on after a crash.
+        let _timer = AbortOnDropHandle::new(tokio::spawn(async move { wakes.run().await }));
+        let _mailbox = AbortOnDropHandle::new(tokio::spawn(self.mailbox.run()));
+        let _fence = AbortOnDropHandle::new(tokio::spawn(fence));
+        let controllers = controllers
+            .into_iter()
+            .map(|run| AbortOnDropHandle::new(tokio::spawn(run)));
+        for done in futures::future::join_all(controllers).await {
+            done.context("a controller ended by a bug")?;
+        }
+        Ok(())
+    }
+}
+
+impl Setup<'_> {
+    /// The accounts of a provider. Answers what its other kinds need.
+    pub fn accounts<A: Provider + Watched>(&mut self) -> Arc<Accounts<A>> {
+        let accounts = Arc::new(Accounts::<A>::new(
+            Arc::clone(&self.app.core),
+            self.app.outside.clone(),
+        ));
+        self.run::<A, _>(Arc::clone(&accounts));
+        accounts
+    }
+
+    /// A kind that lives in these accounts.
+    pub fn kind<K: External>(&mut self, accounts: &Accounts<K::Account>) {
+        let engine = Engine::<K>::new(Arc::clone(&self.app.core), Arc::clone(&accounts.sessions));
+        self.run::<K, _>(Arc::new(engine));
+    }
+
+    fn run<K: Watched, C: Controlled<K>>(&mut self, kind: Arc<C>) {
+        let run = controller::<K, C>(
+            self.app.watching.clone(),
+            self.app.options.scope.clone(),
+            kind,
+            self.stop.clone(),
+        );
+        self.controllers.push(run.boxed());
+    }
+}
+
+fn client(config: Config, wire: &Arc<dyn Wire>) -> anyhow::Result<Client> {
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(builder
+        .with_layer(&WireLayer::new(Arc::clone(wire)))
+        .build())
+}
+
+/// Who keeps the gate shut while the fence is not known to stand.
+const FENCE_GATE: &str = "admission fence";
+/// Between two checks of a fence that stands.
+const FENCE_CHECK: Duration = Duration::from_secs(600);
+/// Between two checks of one that does not; a new policy is active within a second.
+const FENCE_RETRY: Duration = Duration::from_secs(1);
+
+/// Sees to it that nothing is done while the admission fence is missing or names somebody else: without it, the rights we hold would
+/// open every Secret.
+async fn fence(core: Arc<Core>, namespace: Option<String>) {
+    let Some(namespace) = namespace else { return };
+    core.gate.shut(FENCE_GATE);
+    loop {
+        match fence_stands(&core.kube, &namespace).await {
+            Ok(true) => core.gate.open(FENCE_GATE),
+            Ok(false) => {
+                core.gate.shut(FENCE_GATE);
+                tracing::error!(
+                    "the admission fence does not stand: a Secret without our label could be made in {namespace}. \
+                     Nothing is done until deploy/base/fence.yaml is installed and names this ServiceAccount"
+                );
+            }
+            // Not knowing for a moment does not make the fence fall; not knowing at start keeps the gate shut.
+            Err(trouble) => {
+                tracing::warn!(error = %trouble, "the admission fence could not be checked")
+            }
+        }
+        let wait = if core.gate.shut_by().contains(FENCE_GATE) {
+            FENCE_RETRY
+        } else {
+            FENCE_CHECK
+        };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// Whether an unlabelled Secret is refused with the fence's words. A dry run: nothing is made.
+async fn fence_stands(kube: &Client, namespace: &str) -> Result<bool, Trouble> {
+    let api: Api<Secret> = Api::namespaced(kube.clone(), namespace);
+    let metadata = ObjectMeta {
+        name: Some("cooper-fence-check".into()),
+        ..ObjectMeta::default()
+    };
+    let secret = Secret {
+        metadata,
+        ..Secret::default()
+    };
+    let how = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
+    match answered(api.create(&how, &secret)).await {
+        Err(Trouble::Kube(kube::Error::Api(status))) if status.message.contains(FENCE) => Ok(true),
+        Ok(_) | Err(Trouble::Conflict) => Ok(false),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Longest time that a graceful stop may take: one answer of the API server and one of a cloud.
+pub const GRACE: Duration = Duration::from_secs(ANSWER.as_secs() + 30);

@@ -1,0 +1,169 @@
+//! The command line. The environment is read here and nowhere else.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    app::{App, GRACE, Options},
+    engine::{clock::Clock, controller::Scope, core::Settings},
+    kinds, server, telemetry,
+    wire::Open,
+};
+
+/// A Kubernetes operator for managed object storage and IAM.
+#[derive(Debug, Parser)]
+#[command(name = "cooper", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator until it is told to stop (SIGTERM, SIGINT).
+    Run(Box<Run>),
+    /// Write the CustomResourceDefinitions, one YAML file a kind.
+    Crds(Crds),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// Kubeconfig to use outside a cluster. Without it: KUBECONFIG or the Pod's ServiceAccount.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Watch one namespace only.
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Namespace the operator itself lives in; the admission fence is checked there.
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "POD_NAMESPACE",
+        default_value = "cooper-system"
+    )]
+    own_namespace: String,
+    /// Do not check that the admission fence stands. Without the fence the operator's rights open every Secret.
+    #[arg(long)]
+    no_fence_check: bool,
+    /// Address of the probes; port 0 picks a free one. The one chosen is printed as a line of JSON.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Time between two looks at a remote that is as wanted, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(10..=86400))]
+    drift_interval: u64,
+    /// Time between two looks at a Secret, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=86400))]
+    secret_interval: u64,
+    /// What is logged, such as info or cooper=debug,info.
+    #[arg(long, env = "COOPER_LOG", default_value = "cooper=info,warn")]
+    log: String,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    log_format: telemetry::Format,
+}
+
+#[derive(Debug, Args)]
+struct Crds {
+    /// Folder to write to. Without it they are printed.
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+}
+
+/// Does what the command line says.
+pub fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    // A dependency that brings a second TLS provider must not make every client panic.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match cli.command {
+        Command::Run(run) => {
+            telemetry::start(&run.log, run.log_format)?;
+            tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()?
+                .block_on(run.run())
+        }
+        Command::Crds(crds) => crds.write(),
+    }
+}
+
+impl Run {
+    async fn run(self) -> anyhow::Result<()> {
+        let config = self.config().await?;
+        let options = Options {
+            scope: self.namespace.map_or(Scope::Cluster, Scope::Namespace),
+            settings: Settings {
+                drift: Duration::from_secs(self.drift_interval),
+                secret_check: Duration::from_secs(self.secret_interval),
+                ..Settings::default()
+            },
+            fence_namespace: (!self.no_fence_check).then_some(self.own_namespace),
+        };
+        let app = App::new(config, Arc::new(Open), Clock::system(), options)?;
+        let listener = server::bind(self.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", self.listen))?;
+        println!(
+            "{}",
+            serde_json::json!({"http": format!("http://{}", listener.local_addr()?)})
+        );
+        let _server = AbortOnDropHandle::new(tokio::spawn(server::serve(listener, app.core())));
+        let (told, wait) = tokio::sync::oneshot::channel();
+        let running = app.run(async {
+            // A closed channel stops as well.
+            let _ = wait.await;
+        });
+        tokio::pin!(running);
+        tokio::select! {
+            done = &mut running => return done,
+            () = stop_signal() => {}
+        }
+        tracing::info!("stopping: passes under way are finished first");
+        let _ = told.send(());
+        tokio::time::timeout(GRACE, running).await.unwrap_or(Ok(()))
+    }
+
+    async fn config(&self) -> anyhow::Result<Config> {
+        match &self.kubeconfig {
+            None => Config::infer()
+                .await
+                .context("no cluster: give --kubeconfig, set KUBECONFIG, or run in a Pod"),
+            Some(path) => {
+                let file = Kubeconfig::read_from(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                Ok(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)
+            }
+        }
+    }
+}
+
+impl Crds {
+    fn write(self) -> anyhow::Result<()> {
+        for (name, yaml) in kinds::crds()? {
+            match &self.dir {
+                None => print!("---\n{yaml}"),
+                Some(dir) => std::fs::write(dir.join(&name), yaml)
+                    .with_context(|| format!("cannot write {name}"))?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns when the process is asked to stop.
+async fn stop_signal() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}

@@ -1,0 +1,73 @@
+//! Accounts: credentials, sessions, and the identity behind them.
+//!
+//! An account is not an [`External`](super::external::External) thing, it is what reaches one. Its small controller reads the labelled
+//! credentials Secret, asks the cloud whose it is, and pins that identity in status: with another account's token every remote would look
+//! absent and be made again. The last working session is kept in memory while in use, so deleting the credentials first does not strand
+//! the deletion of everything else.
+
+mod pass;
+mod session;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Condition};
+use kube::core::object::{HasSpec, HasStatus};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{clock::Clock, external::Cloud, fault::Fault, known::Shared};
+use crate::wire::Wire;
+
+pub use pass::{Accounts, named, pass};
+pub use session::{Link, Sessions};
+
+/// A kind whose resources hold the way into one account of a cloud.
+pub trait Provider: Shared + HasSpec + HasStatus<Status = AccountStatus> {
+    /// An open session.
+    type Cloud: Cloud;
+
+    /// The value of the label `cooper.dev/credentials` that consents to cooper reading a Secret for this provider.
+    const CONSENT: &'static str;
+
+    /// Name of the credentials Secret, in the namespace of the account.
+    fn credentials_secret(&self) -> &str;
+
+    /// What the `resolve` of others reads of it; they are woken when it changes.
+    fn offer(&self) -> serde_json::Value;
+
+    /// Opens a session with what the Secret holds. No I/O: whether it works is told by `identify`.
+    fn open(
+        &self,
+        secret: &BTreeMap<String, ByteString>,
+        outside: &Outside,
+    ) -> Result<Self::Cloud, Fault>;
+
+    /// Asks the cloud whose the credentials are.
+    fn identify(cloud: &Self::Cloud) -> impl Future<Output = Result<String, Fault>> + Send;
+}
+
+/// What a session needs from outside.
+#[derive(Clone)]
+pub struct Outside {
+    /// Time.
+    pub clock: Clock,
+    /// The hook in front of every request.
+    pub wire: Arc<dyn Wire>,
+}
+
+/// What an account shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStatus {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready: the credentials work. Stalled appears only while somebody must act.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Who the credentials belong to, as the cloud said at first. Credentials of anybody else are refused from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub identity: Option<String>,
+}

@@ -1,0 +1,486 @@
+//! One pass over one account.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Resource, ResourceExt};
+
+use super::{AccountStatus, Outside, Provider, Sessions};
+use crate::engine::{
+    clock::{earlier, later},
+    controller::Controlled,
+    core::Core,
+    delay,
+    event::Note,
+    external::{AccountKey, Ref, Target},
+    fault::{Class, Fault},
+    guarded::Guarded,
+    intent::{self, ABANDON},
+    object::{FINALIZER, Object, Trouble},
+    reason::Reason,
+    secret::{CONSENT, Found},
+    status::{Conditions, Kind, Truth},
+    subject::target_of,
+    wake::{Cause, Wake},
+};
+
+/// The accounts of one provider.
+pub struct Accounts<A: Provider> {
+    /// What all controllers share.
+    pub core: Arc<Core>,
+    /// The sessions they open.
+    pub sessions: Arc<Sessions<A>>,
+    /// What a session needs from outside.
+    pub outside: Outside,
+    opened: Mutex<HashMap<AccountKey, Opened>>,
+}
+
+/// From what a session was opened, and when it was last checked.
+#[derive(Clone)]
+struct Opened {
+    digest: Vec<u8>,
+    checked: Timestamp,
+}
+
+/// What a pass over an account came to.
+enum Outcome {
+    Connected,
+    /// The session goes on, but this must be mended before it can be opened again.
+    Kept(Reason, String),
+    Down(Reason, String, Class),
+    InUse(String),
+}
+
+impl<A: Provider> Accounts<A> {
+    /// No session yet.
+    pub fn new(core: Arc<Core>, outside: Outside) -> Self {
+        let sessions = Arc::new(Sessions::new(Arc::clone(&core.wakes)));
+        Self {
+            core,
+            sessions,
+            outside,
+            opened: Mutex::default(),
+        }
+    }
+}
+
+impl<A: Provider> Controlled<A> for Accounts<A> {
+    fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    fn refs(&self, _: &Guarded<A>) -> Vec<Ref> {
+        Vec::new()
+    }
+
+    fn offer(&self, stored: &Guarded<A>) -> serde_json::Value {
+        stored
+            .last_whole()
+            .map(|account| account.offer())
+            .unwrap_or_default()
+    }
+
+    fn seen(&self, _: &Guarded<A>) {}
+
+    fn gone(&self, stored: &Guarded<A>) {
+        let key = key_of(&target_of::<A>(stored.meta()));
+        self.sessions.close(&key);
+        self.opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key);
+    }
+
+    fn woken(&self, _: &Wake) {}
+
+    fn pass(self: Arc<Self>, stored: Arc<Guarded<A>>) -> BoxFuture<'static, ()> {
+        Box::pin(pass(stored, self))
+    }
+}
+
+/// Looks at one account: reads its credentials, opens or checks its session, tells.
+pub async fn pass<A: Provider>(stored: Arc<Guarded<A>>, accounts: Arc<Accounts<A>>) {
+    accounts.core.gate.pass().await;
+    let target = target_of::<A>(stored.meta());
+    let Some(account) = stored.whole() else {
+        tracing::warn!(%target, "account cannot be read; correct its spec");
+        return;
+    };
+    let now = accounts.core.clock.now();
+    let pass = Pass {
+        accounts: &accounts,
+        account,
+        key: key_of(&target),
+        target: &target,
+        now,
+    };
+    let next = match pass.run().await {
+        Ok(next) => next,
+        Err(trouble) if trouble.is_conflict() => Duration::from_millis(200),
+        Err(trouble) => {
+            tracing::warn!(%target, error = %trouble, "account not looked at");
+            Duration::from_secs(5)
+        }
+    };
+    accounts.core.wakes.at(
+        &target,
+        Some(later(now, delay::jittered(next, rand::random()))),
+    );
+}
+
+fn key_of(target: &Target) -> AccountKey {
+    AccountKey {
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+    }
+}
+
+struct Pass<'a, A: Provider> {
+    accounts: &'a Accounts<A>,
+    account: &'a A,
+    key: AccountKey,
+    target: &'a Target,
+    now: Timestamp,
+}
+
+impl<A: Provider> Pass<'_, A> {
+    async fn run(&self) -> Result<Duration, Trouble> {
+        let users = self.accounts.core.references.holding(self.target);
+        let meta = self.account.meta();
+        if meta.deletion_timestamp.is_some() && (users.is_empty() || intent::says(meta, ABANDON)) {
+            self.let_go().await?;
+            return Ok(delay::SLOW);
+        }
+        let outcome = match self.connect(!users.is_empty()).await {
+            Ok(Outcome::Connected) if meta.deletion_timestamp.is_some() => {
+                Outcome::InUse(named(&users))
+            }
+            Ok(outcome) => outcome,
+            Err(trouble) if matches!(trouble, Trouble::Conflict | Trouble::Gone) => {
+                return Err(trouble);
+            }
+            Err(trouble) => Outcome::Kept(Reason::KubernetesUnavailable, trouble.to_string()),
+        };
+        let next = self.next(&outcome);
+        self.tell(outcome).await?;
+        Ok(next)
+    }
+
+    /// Opens the session if the credentials are new, checks it if it is doubted or unchecked for long.
+    async fn connect(&self, in_use: bool) -> Result<Outcome, Trouble> {
+        let name = self.account.credentials_secret();
+        let secret = match self
+            .accounts
+            .core
+            .secrets
+            .read(&self.key.namespace, name)
+            .await?
+        {
+            Found::Ours(secret) => secret,
+            Found::Absent => {
+                return Ok(self.without(Reason::SecretNotFound, format!("Secret {name} does not exist; create it with the credentials and the label {CONSENT}: {}", A::CONSENT)));
+            }
+            Found::Foreign => return Ok(self.unlabelled(name)),
+        };
+        if secret.labels().get(CONSENT).map(String::as_str) != Some(A::CONSENT) {
+            return Ok(self.unlabelled(name));
+        }
+        let digest = fingerprint(self.account, &secret);
+        let known = self
+            .accounts
+            .opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&self.key)
+            .cloned();
+        let is_new = known.as_ref().is_none_or(|known| known.digest != digest);
+        let is_old = known.is_none_or(|known| known.checked < earlier(self.now, delay::DRIFT));
+        let cloud = match self.accounts.sessions.cloud(&self.key) {
+            Some(cloud) if !is_new => cloud,
+            _ => match self.account.open(
+                &secret.data.clone().unwrap_or_default(),
+                &self.accounts.outside,
+            ) {
+                Ok(cloud) => cloud,
+                Err(fault) => return Ok(self.refused(&fault)),
+            },
+        };
+        let down = matches!(self.accounts.sessions.link(&self.key), super::Link::Down(_));
+        if is_new || is_old || down || self.accounts.sessions.is_doubted(&self.key) {
+            match A::identify(&cloud).await {
+                Ok(identity) => {
+                    if let Some(outcome) = self.pin(identity).await? {
+                        return Ok(outcome);
+                    }
+                }
+                Err(fault) => return Ok(self.refused(&fault)),
+            }
+            let opened = Opened {
+                digest,
+                checked: self.now,
+            };
+            self.accounts
+                .opened
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(self.key.clone(), opened);
+            if self.accounts.sessions.up(&self.key, cloud, is_new) {
+                self.wake_users();
+            }
+        }
+        if in_use {
+            self.accounts
+                .core
+                .secrets
+                .mark_in_use(&self.key.namespace, &secret, true)
+                .await?;
+        }
+        Ok(Outcome::Connected)
+    }
+
+    /// Pins the identity at first sight, before anything is done with the session; refuses another one later.
+    async fn pin(&self, identity: String) -> Result<Option<Outcome>, Trouble> {
+        let status = self.account.status().cloned().unwrap_or_default();
+        match status.identity {
+            Some(pinned) if pinned == identity => Ok(None),
+            Some(pinned) => {
+                let text = format!(
+                    "the credentials belong to account {identity}, but this Account stands for {pinned}: nothing is done with them. \
+                     Put the credentials of {pinned} into the Secret, or make another Account for {identity}"
+                );
+                Ok(Some(self.down(
+                    Reason::AnotherAccount,
+                    text,
+                    Class::Terminal,
+                )))
+            }
+            None => {
+                let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
+                let meta = self.account.meta();
+                let mut version = meta.resource_version.clone().unwrap_or_default();
+                if !intent::has_finalizer(meta) {
+                    let mut finalizers = meta.finalizers.clone().unwrap_or_default();
+                    finalizers.push(FINALIZER.into());
+                    version = object.put_finalizers(&version, &finalizers).await?;
+                }
+                let mut status = AccountStatus {
+                    identity: Some(identity),
+                    ..status
+                };
+                self.conditions(&mut status, &Outcome::Connected);
+                self.write(&object, &version, &status).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn unlabelled(&self, name: &str) -> Outcome {
+        let text = format!(
+            "Secret {name} does not carry the label {CONSENT}: {value}, so cooper may not read it; \
+             consent with: kubectl label secret -n {namespace} {name} {CONSENT}={value}",
+            value = A::CONSENT,
+            namespace = self.key.namespace,
+        );
+        self.without(Reason::SecretNotLabelled, text)
+    }
+
+    /// The Secret cannot be had: a session that is open goes on, so that what it made can still be deleted.
+    fn without(&self, reason: Reason, text: String) -> Outcome {
+        match self.accounts.sessions.link(&self.key) {
+            super::Link::Up(_) => Outcome::Kept(
+                reason,
+                format!("{text}. The session opened before goes on until the operator restarts"),
+            ),
+            super::Link::Down(_) => self.down(reason, text, Class::Denied),
+        }
+    }
+
+    fn refused(&self, fault: &Fault) -> Outcome {
+        match fault.class {
+            Class::Denied | Class::Terminal => {
+                self.down(fault.reason, fault.message.clone(), fault.class)
+            }
+            Class::Transient | Class::Throttled(_) | Class::Conflict => {
+                Outcome::Kept(fault.reason, fault.message.clone())
+            }
+        }
+    }
+
+    fn down(&self, reason: Reason, text: String, class: Class) -> Outcome {
+        let told = format!("Account {} does not work: {text}", self.key);
+        if self.accounts.sessions.refuse(&self.key, told) {
+            self.wake_users();
+        }
+        Outcome::Down(reason, text, class)
+    }
+
+    fn wake_users(&self) {
+        for user in self.accounts.core.references.naming(self.target) {
+            self.accounts.core.wakes.wake(&user, Cause::Woken);
+        }
+    }
+
+    fn next(&self, outcome: &Outcome) -> Duration {
+        let check = self.accounts.core.settings.secret_check;
+        match outcome {
+            Outcome::Connected => check,
+            Outcome::Kept(..) | Outcome::InUse(_) => check.min(Duration::from_secs(20)),
+            Outcome::Down(_, _, Class::Terminal) => check.min(Duration::from_secs(60)),
+            Outcome::Down(..) => check.min(Duration::from_secs(10)),
+        }
+    }
+
+    /// Nothing uses it any more: gives the Secret back and goes.
+    async fn let_go(&self) -> Result<(), Trouble> {
+        let meta = self.account.meta();
+        if !intent::has_finalizer(meta) {
+            return Ok(());
+        }
+        let name = self.account.credentials_secret();
+        if let Found::Ours(secret) = self
+            .accounts
+            .core
+            .secrets
+            .read(&self.key.namespace, name)
+            .await?
+        {
+            self.accounts
+                .core
+                .secrets
+                .mark_in_use(&self.key.namespace, &secret, false)
+                .await?;
+        }
+        let mut finalizers = meta.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
+        object
+            .put_finalizers(
+                &meta.resource_version.clone().unwrap_or_default(),
+                &finalizers,
+            )
+            .await?;
+        self.accounts.sessions.close(&self.key);
+        self.accounts
+            .opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.key);
+        Ok(())
+    }
+
+    async fn tell(&self, outcome: Outcome) -> Result<(), Trouble> {
+        // Pinning wrote a newer status than the one in hand; its own watch event brings the next pass.
+        let before = self.account.status().cloned().unwrap_or_default();
+        let mut status = before.clone();
+        self.conditions(&mut status, &outcome);
+        if status == before || (before.identity.is_none() && matches!(outcome, Outcome::Connected))
+        {
+            return Ok(());
+        }
+        let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
+        self.write(
+            &object,
+            &self.account.resource_version().unwrap_or_default(),
+            &status,
+        )
+        .await?;
+        if let Outcome::Down(reason, text, _) | Outcome::Kept(reason, text) = &outcome {
+            self.accounts
+                .core
+                .events
+                .send::<A>(self.account.meta(), Note::warning(*reason, text.clone()));
+        }
+        Ok(())
+    }
+
+    async fn write(
+        &self,
+        object: &Object,
+        version: &str,
+        status: &AccountStatus,
+    ) -> Result<(), Trouble> {
+        let value = serde_json::to_value(status)
+            .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
+        object.put_status(version, &value).await.map(drop)
+    }
+
+    fn conditions(&self, status: &mut AccountStatus, outcome: &Outcome) {
+        let generation = self.account.meta().generation;
+        let mut conditions =
+            Conditions::new(std::mem::take(&mut status.conditions), generation, self.now);
+        conditions.clear(Kind::Stalled);
+        conditions.clear(Kind::Reconciling);
+        match outcome {
+            Outcome::Connected => {
+                conditions.set(
+                    Kind::Ready,
+                    Truth::True,
+                    Reason::Connected,
+                    "the credentials work",
+                );
+                conditions.set(
+                    Kind::Synced,
+                    Truth::True,
+                    Reason::InSync,
+                    "the credentials are read and the session is open",
+                );
+            }
+            Outcome::Kept(reason, text) => {
+                conditions.set(Kind::Synced, Truth::False, *reason, text.clone());
+                if !conditions.is_true(Kind::Ready) {
+                    conditions.set(Kind::Ready, Truth::False, *reason, text.clone());
+                }
+            }
+            Outcome::Down(reason, text, class) => {
+                conditions.set(Kind::Ready, Truth::False, *reason, text.clone());
+                conditions.set(Kind::Synced, Truth::False, *reason, text.clone());
+                let kind = if *class == Class::Terminal {
+                    Kind::Stalled
+                } else {
+                    Kind::Reconciling
+                };
+                conditions.set(kind, Truth::True, *reason, text.clone());
+            }
+            Outcome::InUse(by) => {
+                let text = format!(
+                    "the deletion waits: still used by {by}; delete these first, or annotate this Account with {ABANDON}: \"true\""
+                );
+                conditions.set(Kind::Synced, Truth::False, Reason::InUse, text.clone());
+                conditions.set(Kind::Reconciling, Truth::True, Reason::InUse, text);
+            }
+        }
+        status.observed_generation = generation;
+        status.conditions = conditions.finish();
+    }
+}
+
+/// The first few of many, for a message.
+pub fn named(targets: &[Target]) -> String {
+    let mut text = targets
+        .iter()
+        .take(5)
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if targets.len() > 5 {
+        text.push_str(&format!(" and {} more", targets.len() - 5));
+    }
+    text
+}
+
+/// Changes when the credentials or what the session is built from change.
+fn fingerprint<A: Provider>(account: &A, secret: &Secret) -> Vec<u8> {
+    let mut text = format!("{:?}\n", account.meta().generation).into_bytes();
+    for (name, value) in secret.data.iter().flatten() {
+        text.extend(format!("{name}:{}:", value.0.len()).into_bytes());
+        text.extend(&value.0);
+    }
+    digest(&SHA256, &text).as_ref().to_vec()
+}

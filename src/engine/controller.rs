@@ -1,0 +1,289 @@
+//! One controller a kind: watch → trim → note → store → queue → pass.
+//!
+//! It runs on kube's `applier` with a stream of our own rather than on `Controller`: objects are trimmed before they are stored, deletes
+//! are seen, and one in-process channel wakes resources across kinds without a watch for each pair of them. There is no cap on passes at
+//! once: waiting passes are cheap, and the request budget's lanes decide who goes first.
+
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::{
+    Stream, StreamExt, TryStreamExt, channel::mpsc::UnboundedReceiver, future::BoxFuture, stream,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{
+    Api, Client, Resource,
+    runtime::{
+        WatchStreamExt, applier,
+        controller::{Action, Config, ReconcileReason, ReconcileRequest},
+        reflector::{self, ObjectRef, Store},
+        watcher,
+    },
+};
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    core::Core,
+    external::{Ref, Target},
+    guarded::{Guarded, Watched},
+    subject::target_of,
+    wake::{Cause, Wake},
+};
+
+/// How one kind takes part in the loop.
+pub trait Controlled<K: Watched>: Send + Sync + 'static {
+    /// What all controllers share.
+    fn core(&self) -> &Arc<Core>;
+
+    /// Whom the resource names, its account included.
+    fn refs(&self, stored: &Guarded<K>) -> Vec<Ref>;
+
+    /// What others read of it; when it changes, they are woken.
+    fn offer(&self, stored: &Guarded<K>) -> serde_json::Value;
+
+    /// It was seen in the watch: claims are noted before its first pass.
+    fn seen(&self, stored: &Guarded<K>);
+
+    /// It is gone.
+    fn gone(&self, stored: &Guarded<K>);
+
+    /// A wake-up for it is about to be queued.
+    fn woken(&self, wake: &Wake);
+
+    /// One pass over it.
+    fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()>;
+}
+
+/// Which namespaces are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Cluster,
+    /// One.
+    Namespace(String),
+}
+
+/// Sets a controller up: its store is known to the others at once, and its future does the work until `stop` ends.
+pub fn controller<K: Watched, C: Controlled<K>>(
+    client: Client,
+    scope: Scope,
+    kind: Arc<C>,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send {
+    let name = Target::of::<K>("", "");
+    let core = Arc::clone(kind.core());
+    let (store, writer) = reflector::store::<Guarded<K>>();
+    core.known.add::<K>(store.clone());
+    let hold = format!("{}.{}", K::plural(&()), K::group(&()));
+    core.gate.shut(&hold);
+    let wakes = core.wakes.listen(&name.group, &name.kind);
+    let api = match scope {
+        Scope::Cluster => Api::<Guarded<K>>::all(client),
+        Scope::Namespace(namespace) => Api::<Guarded<K>>::namespaced(client, &namespace),
+    };
+    let seen = Arc::new(Seen {
+        kind: Arc::clone(&kind),
+        core,
+        hold,
+        listing: Mutex::default(),
+        offers: Mutex::default(),
+    });
+    let watch = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .modify({
+            let store = store.clone();
+            move |stored| {
+                trim(stored);
+                remember_readable(stored, &store);
+            }
+        })
+        .reflect(writer)
+        .inspect_ok(move |event| seen.event(event))
+        .touched_objects()
+        .map_ok(|object| ReconcileRequest::from(ObjectRef::from_obj(&object)))
+        .inspect_err(|error| tracing::warn!(%error, "watch broke; it is taken up again"))
+        .filter_map(|request| std::future::ready(request.ok()));
+    let queue = stream::select(watch, woken(wakes, Arc::clone(&kind)))
+        .map(Ok::<_, watcher::Error>)
+        .take_until(Box::pin(stop));
+    run(Box::pin(queue), store, kind)
+}
+
+async fn run<K: Watched, C: Controlled<K>>(
+    queue: impl Stream<Item = Result<ReconcileRequest<Guarded<K>>, watcher::Error>>
+    + Send
+    + Unpin
+    + 'static,
+    store: Store<Guarded<K>>,
+    kind: Arc<C>,
+) {
+    let one = |stored: Arc<Guarded<K>>, kind: Arc<C>| {
+        Box::pin(async move {
+            let target = target_of::<K>(stored.meta());
+            // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
+            // Dropping the controller, as a crash does, ends it too.
+            let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(stored)));
+            if let Err(error) = task.await {
+                tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
+                let core = kind.core();
+                core.wakes.at(
+                    &target,
+                    Some(super::clock::later(
+                        core.clock.now(),
+                        Duration::from_secs(60),
+                    )),
+                );
+            }
+            Ok::<_, Infallible>(Action::await_change())
+        })
+    };
+    let never = |_: Arc<Guarded<K>>, error: &Infallible, _: Arc<C>| match *error {};
+    let passes = applier(
+        one,
+        never,
+        kind,
+        store,
+        queue,
+        Config::default().concurrency(0),
+    );
+    passes.for_each(|_| std::future::ready(())).await;
+}
+
+/// What nobody reads is half of an object's size.
+fn trim<K: Watched>(stored: &mut Guarded<K>) {
+    let meta = stored.meta_mut();
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+    }
+}
+
+/// An update that cannot be read must not look like a delete to those who name the object: the last readable version stays theirs.
+fn remember_readable<K: Watched>(stored: &mut Guarded<K>, store: &Store<Guarded<K>>) {
+    let Guarded::Part(part) = stored else { return };
+    let target = target_of_meta(&part.metadata);
+    let before = store.get(&ObjectRef::new(&target.1).within(&target.0));
+    part.last = before
+        .and_then(|before| before.last_whole().cloned())
+        .filter(|last| last.meta().uid == part.metadata.uid);
+}
+
+fn target_of_meta(meta: &ObjectMeta) -> (String, String) {
+    (
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
+}
+
+/// Queue entries of the in-process wake-ups.
+fn woken<K: Watched, C: Controlled<K>>(
+    wakes: UnboundedReceiver<Wake>,
+    kind: Arc<C>,
+) -> impl Stream<Item = ReconcileRequest<Guarded<K>>> {
+    wakes.map(move |wake| {
+        kind.woken(&wake);
+        let obj_ref = ObjectRef::new(&wake.name).within(&wake.namespace);
+        ReconcileRequest {
+            obj_ref,
+            reason: ReconcileReason::Custom {
+                reason: format!("{:?}", wake.cause),
+            },
+        }
+    })
+}
+
+/// What the watch has shown so far.
+struct Seen<K: Watched, C> {
+    kind: Arc<C>,
+    core: Arc<Core>,
+    hold: String,
+    /// Objects in the listing that is being taken.
+    listing: Mutex<HashSet<Target>>,
+    /// Everything known, with a digest of what others read of it.
+    offers: Mutex<HashMap<Target, (u64, Guarded<K>)>>,
+}
+
+impl<K: Watched, C: Controlled<K>> Seen<K, C> {
+    fn event(&self, event: &watcher::Event<Guarded<K>>) {
+        match event {
+            watcher::Event::Init => self.listing().clear(),
+            watcher::Event::InitApply(stored) => {
+                self.listing().insert(target_of::<K>(stored.meta()));
+                self.applied(stored);
+            }
+            watcher::Event::InitDone => {
+                self.drop_unlisted();
+                self.core.gate.open(&self.hold);
+            }
+            watcher::Event::Apply(stored) => self.applied(stored),
+            watcher::Event::Delete(stored) => self.gone(stored),
+        }
+    }
+
+    fn listing(&self) -> std::sync::MutexGuard<'_, HashSet<Target>> {
+        self.listing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn applied(&self, stored: &Guarded<K>) {
+        let target = target_of::<K>(stored.meta());
+        for old in self.core.references.set(&target, self.kind.refs(stored)) {
+            self.core.wakes.wake(&old, Cause::Woken);
+        }
+        self.kind.seen(stored);
+        let offer = digest(&self.kind.offer(stored));
+        let mut offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = offers.insert(target.clone(), (offer, stored.clone()));
+        drop(offers);
+        if before.is_none_or(|(before, _)| before != offer) {
+            self.wake_naming(&target);
+        }
+    }
+
+    fn gone(&self, stored: &Guarded<K>) {
+        let target = target_of::<K>(stored.meta());
+        self.offers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&target);
+        self.kind.gone(stored);
+        self.core.wakes.at(&target, None);
+        for named in self.core.references.remove(&target) {
+            self.core.wakes.wake(&named, Cause::Woken);
+        }
+        self.wake_naming(&target);
+    }
+
+    fn wake_naming(&self, target: &Target) {
+        for from in self.core.references.naming(target) {
+            self.core.wakes.wake(&from, Cause::Woken);
+        }
+    }
+
+    /// A new listing lacks what was deleted while the watch was broken.
+    fn drop_unlisted(&self) {
+        let listed = std::mem::take(&mut *self.listing());
+        let offers = self.offers.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost: Vec<_> = offers
+            .iter()
+            .filter(|(target, _)| !listed.contains(*target))
+            .map(|(_, (_, stored))| stored.clone())
+            .collect();
+        drop(offers);
+        for stored in lost {
+            self.gone(&stored);
+        }
+    }
+}
+
+fn digest(offer: &serde_json::Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    offer.to_string().hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,100 @@
+//! What all controllers of one operator share. One value, no globals: dropping it is a crash, building it anew is a restart.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use kube::Client;
+use tokio::sync::watch;
+
+use super::{
+    clock::Clock,
+    delay,
+    event::Events,
+    index::{Owners, References},
+    known::Known,
+    secret::Secrets,
+    wake::Wakes,
+};
+
+/// How often things are looked at; fixed at start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Between two looks at a remote that is as wanted. Default 10 min.
+    pub drift: Duration,
+    /// Between two looks at a Secret of ours. Default 60 s.
+    pub secret_check: Duration,
+    /// Between two reads of what no list shows. Default 24 h.
+    pub deep: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            drift: delay::DRIFT,
+            secret_check: Duration::from_secs(60),
+            deep: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// What all controllers share.
+pub struct Core {
+    /// The Kubernetes client for reads and writes of single objects. It does not retry by itself.
+    pub kube: Client,
+    /// Time.
+    pub clock: Clock,
+    /// Stores of all kinds.
+    pub known: Known,
+    /// Who names whom.
+    pub references: References,
+    /// Who stands for what.
+    pub owners: Owners,
+    /// Wake-ups and timers.
+    pub wakes: Arc<Wakes>,
+    /// Secrets, as far as they are ours.
+    pub secrets: Secrets,
+    /// Events for users.
+    pub events: Events,
+    /// Intervals.
+    pub settings: Settings,
+    /// Closed until every store is filled and the fence stands.
+    pub gate: Gate,
+}
+
+/// Holds all passes back while anybody keeps it shut.
+pub struct Gate {
+    shut_by: watch::Sender<BTreeSet<String>>,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self {
+            shut_by: watch::Sender::new(BTreeSet::new()),
+        }
+    }
+}
+
+impl Gate {
+    /// Keeps the gate shut under this name.
+    pub fn shut(&self, by: &str) {
+        self.shut_by.send_modify(|names| {
+            names.insert(by.to_owned());
+        });
+    }
+
+    /// Lets go of it.
+    pub fn open(&self, by: &str) {
+        self.shut_by.send_if_modified(|names| names.remove(by));
+    }
+
+    /// Who keeps it shut now.
+    pub fn shut_by(&self) -> BTreeSet<String> {
+        self.shut_by.borrow().clone()
+    }
+
+    /// Returns once nobody keeps it shut.
+    pub async fn pass(&self) {
+        let mut names = self.shut_by.subscribe();
+        // The sender lives in this very value.
+        let _ = names.wait_for(BTreeSet::is_empty).await;
+    }
+}

@@ -1,0 +1,226 @@
+//! Who names whom, and who stands for what: the two tables that look across objects.
+//!
+//! Both are built from all stored objects before the first pass and kept by the watch streams.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+
+use super::external::{Ref, Target};
+
+/// References between resources, both ways.
+#[derive(Default)]
+pub struct References(Mutex<Links>);
+
+#[derive(Default)]
+struct Links {
+    names: HashMap<Target, Vec<Ref>>,
+    named_by: HashMap<Target, BTreeSet<(Target, bool)>>,
+}
+
+impl References {
+    /// Notes all that `from` names now. Answers whom it named before and names no more.
+    pub fn set(&self, from: &Target, refs: Vec<Ref>) -> Vec<Target> {
+        let mut links = locked(&self.0);
+        let before = links
+            .names
+            .insert(from.clone(), refs.clone())
+            .unwrap_or_default();
+        for old in &before {
+            links.unlink(from, old);
+        }
+        for new in &refs {
+            links
+                .named_by
+                .entry(new.target.clone())
+                .or_default()
+                .insert((from.clone(), new.holds));
+        }
+        before
+            .into_iter()
+            .filter(|old| !refs.contains(old))
+            .map(|old| old.target)
+            .collect()
+    }
+
+    /// Forgets `from`. Answers whom it named.
+    pub fn remove(&self, from: &Target) -> Vec<Target> {
+        let mut links = locked(&self.0);
+        let before = links.names.remove(from).unwrap_or_default();
+        for old in &before {
+            links.unlink(from, old);
+        }
+        before.into_iter().map(|old| old.target).collect()
+    }
+
+    /// Everyone who names `target`.
+    pub fn naming(&self, target: &Target) -> Vec<Target> {
+        locked(&self.0)
+            .named_by
+            .get(target)
+            .into_iter()
+            .flatten()
+            .map(|(from, _)| from.clone())
+            .collect()
+    }
+
+    /// Everyone whose reference holds `target` back from being deleted.
+    pub fn holding(&self, target: &Target) -> Vec<Target> {
+        let links = locked(&self.0);
+        links
+            .named_by
+            .get(target)
+            .into_iter()
+            .flatten()
+            .filter(|(_, holds)| *holds)
+            .map(|(from, _)| from.clone())
+            .collect()
+    }
+}
+
+impl Links {
+    fn unlink(&mut self, from: &Target, old: &Ref) {
+        if let Some(set) = self.named_by.get_mut(&old.target) {
+            set.remove(&(from.clone(), old.holds));
+            if set.is_empty() {
+                self.named_by.remove(&old.target);
+            }
+        }
+    }
+}
+
+/// Which resource stands for which remote. One remote, one resource: the older claim wins.
+#[derive(Default)]
+pub struct Owners(Mutex<HashMap<String, Vec<Owner>>>);
+
+/// A resource with a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The resource.
+    pub resource: Target,
+    /// Its uid.
+    pub uid: String,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+impl Owners {
+    /// Notes that `owner` stands for `place`, and answers who else does with an older claim.
+    ///
+    /// Older means created earlier; the uid decides between twins. All claims are kept, so when the older one goes the younger takes over.
+    pub fn claim(&self, place: &str, owner: Owner) -> Option<Owner> {
+        let mut all = locked(&self.0);
+        let claims = all.entry(place.to_owned()).or_default();
+        if !claims.iter().any(|known| known.uid == owner.uid) {
+            claims.push(owner.clone());
+            claims.sort_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
+        }
+        claims
+            .first()
+            .filter(|first| first.uid != owner.uid)
+            .cloned()
+    }
+
+    /// Takes the place unless somebody stands there already, whatever their age.
+    pub fn reserve(&self, place: &str, owner: Owner) -> Result<(), Owner> {
+        let mut all = locked(&self.0);
+        let claims = all.entry(place.to_owned()).or_default();
+        if let Some(other) = claims.iter().find(|known| known.uid != owner.uid) {
+            return Err(other.clone());
+        }
+        if claims.is_empty() {
+            claims.push(owner);
+        }
+        Ok(())
+    }
+
+    /// Forgets the claim of `uid` on `place`. Answers who else stands there.
+    pub fn release(&self, place: &str, uid: &str) -> Vec<Target> {
+        let mut all = locked(&self.0);
+        let Some(claims) = all.get_mut(place) else {
+            return Vec::new();
+        };
+        claims.retain(|known| known.uid != uid);
+        let left = claims.iter().map(|known| known.resource.clone()).collect();
+        if claims.is_empty() {
+            all.remove(place);
+        }
+        left
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(name: &str) -> Target {
+        Target {
+            group: "g".into(),
+            kind: "Bucket".into(),
+            namespace: "ns".into(),
+            name: name.into(),
+        }
+    }
+
+    fn owner(name: &str, second: i64) -> Owner {
+        Owner {
+            resource: target(name),
+            uid: format!("uid-{name}"),
+            created: Timestamp::from_second(second).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_dropped_reference_is_reported_once_and_holds_no_more() {
+        let index = References::default();
+        let (child, parent) = (target("child"), target("parent"));
+        assert!(
+            index
+                .set(&child, vec![Ref::holding(parent.clone())])
+                .is_empty()
+        );
+        assert_eq!(index.holding(&parent), [child.clone()]);
+        assert_eq!(index.set(&child, vec![]), [parent.clone()]);
+        assert!(index.holding(&parent).is_empty() && index.naming(&parent).is_empty());
+        assert!(index.remove(&child).is_empty());
+    }
+
+    #[test]
+    fn a_reading_reference_wakes_but_does_not_hold() {
+        let index = References::default();
+        index.set(&target("child"), vec![Ref::reading(target("parent"))]);
+        assert_eq!(index.naming(&target("parent")), [target("child")]);
+        assert!(index.holding(&target("parent")).is_empty());
+    }
+
+    #[test]
+    fn the_older_claim_wins_and_the_younger_follows_it() {
+        let owners = Owners::default();
+        assert_eq!(owners.claim("p", owner("young", 20)), None);
+        assert_eq!(owners.claim("p", owner("old", 10)), None);
+        assert_eq!(
+            owners.claim("p", owner("young", 20)),
+            Some(owner("old", 10))
+        );
+        assert_eq!(owners.release("p", "uid-old"), [target("young")]);
+        assert_eq!(owners.claim("p", owner("young", 20)), None);
+    }
+
+    #[test]
+    fn a_taken_place_cannot_be_reserved() {
+        let owners = Owners::default();
+        assert_eq!(owners.reserve("p", owner("first", 20)), Ok(()));
+        assert_eq!(
+            owners.reserve("p", owner("older", 10)),
+            Err(owner("first", 20))
+        );
+        assert_eq!(owners.reserve("p", owner("first", 20)), Ok(()));
+    }
+}

@@ -1,0 +1,252 @@
+//! What an object as it stands asks of us, before anything is looked at. Pure.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{
+    external::{Common, DeletionPolicy, ManagementPolicy},
+    object::FINALIZER,
+    status::Origin,
+};
+
+/// `"true"`: no writes to the cloud or to Secrets until it is removed.
+pub const PAUSED: &str = "cooper.dev/paused";
+/// `"true"`: let a deletion end although something holds it; the remote stays.
+pub const ABANDON: &str = "cooper.dev/abandon";
+/// `"true"`: make a lost bucket or service anew, empty; or follow a reference to another place.
+pub const RECREATE: &str = "cooper.dev/recreate";
+
+/// What an object asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Nothing of ours is left in it.
+    Ignore,
+    /// Take the finalizer off, leave everything else.
+    Abandon,
+    /// Do nothing until it is resumed.
+    Pause,
+    /// Its spec cannot be read.
+    Unreadable,
+    /// Look, compare, report.
+    Observe,
+    /// Make it so.
+    Present,
+    /// Delete it.
+    Gone,
+    /// Let go of it.
+    Released,
+}
+
+/// What the object asks for. `common` is absent if its spec cannot be read; `crd_leaving`: its CRD is being removed, which is not a
+/// user's delete.
+pub fn intent(
+    meta: &ObjectMeta,
+    common: Option<&Common>,
+    policy: DeletionPolicy,
+    crd_leaving: bool,
+) -> Intent {
+    let deleting = meta.deletion_timestamp.is_some();
+    let observe =
+        common.is_some_and(|common| common.management_policy == ManagementPolicy::Observe);
+    match () {
+        () if deleting && !has_finalizer(meta) => Intent::Ignore,
+        () if deleting && says(meta, ABANDON) => Intent::Abandon,
+        () if deleting && crd_leaving => Intent::Released,
+        () if says(meta, PAUSED) => Intent::Pause,
+        () if deleting && (observe || policy == DeletionPolicy::Orphan) => Intent::Released,
+        () if deleting => Intent::Gone,
+        () if common.is_none() => Intent::Unreadable,
+        () if observe => Intent::Observe,
+        () => Intent::Present,
+    }
+}
+
+/// The deletion policy in effect: the spec's, else that of the last pass, else the careful one for where the remote came from.
+pub fn policy(
+    common: Option<&Common>,
+    origin: Option<Origin>,
+    last: Option<DeletionPolicy>,
+) -> DeletionPolicy {
+    let careful = || match origin {
+        Some(Origin::Adopted) => DeletionPolicy::Orphan,
+        Some(Origin::Created | Origin::Claimed) | None => DeletionPolicy::DeleteIfEmpty,
+    };
+    match common {
+        Some(common) => common.deletion_policy.unwrap_or_else(careful),
+        None => last.unwrap_or_else(careful),
+    }
+}
+
+/// Whether an annotation says `"true"`.
+pub fn says(meta: &ObjectMeta, annotation: &str) -> bool {
+    meta.annotations
+        .as_ref()
+        .and_then(|all| all.get(annotation))
+        .is_some_and(|value| value == "true")
+}
+
+/// Whether our finalizer is on.
+pub fn has_finalizer(meta: &ObjectMeta) -> bool {
+    meta.finalizers
+        .iter()
+        .flatten()
+        .any(|finalizer| finalizer == FINALIZER)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    use super::*;
+
+    fn meta(words: &str) -> ObjectMeta {
+        let has = |word| words.contains(word);
+        let note = |key: &str| (key.to_owned(), "true".to_owned());
+        let mut annotations = BTreeMap::new();
+        annotations.extend(has("paused").then(|| note(PAUSED)));
+        annotations.extend(has("abandon").then(|| note(ABANDON)));
+        ObjectMeta {
+            deletion_timestamp: has("deleting").then(|| Time(jiff::Timestamp::UNIX_EPOCH)),
+            finalizers: has("finalizer").then(|| vec!["other.example/x".into(), FINALIZER.into()]),
+            annotations: Some(annotations),
+            ..ObjectMeta::default()
+        }
+    }
+
+    #[test]
+    fn what_an_object_asks_for() {
+        let full = Common::default();
+        let observe = Common {
+            management_policy: ManagementPolicy::Observe,
+            ..Common::default()
+        };
+        use DeletionPolicy::{Delete, DeleteIfEmpty, Orphan};
+        let rows = [
+            ("", Some(&full), DeleteIfEmpty, false, Intent::Present),
+            ("finalizer", Some(&full), Orphan, false, Intent::Present),
+            (
+                "finalizer abandon",
+                Some(&full),
+                DeleteIfEmpty,
+                false,
+                Intent::Present,
+            ),
+            (
+                "finalizer paused",
+                Some(&full),
+                DeleteIfEmpty,
+                false,
+                Intent::Pause,
+            ),
+            ("", Some(&observe), DeleteIfEmpty, false, Intent::Observe),
+            ("", None, DeleteIfEmpty, false, Intent::Unreadable),
+            (
+                "deleting",
+                Some(&full),
+                DeleteIfEmpty,
+                false,
+                Intent::Ignore,
+            ),
+            (
+                "deleting finalizer",
+                Some(&full),
+                DeleteIfEmpty,
+                false,
+                Intent::Gone,
+            ),
+            (
+                "deleting finalizer",
+                Some(&full),
+                Delete,
+                false,
+                Intent::Gone,
+            ),
+            (
+                "deleting finalizer",
+                None,
+                DeleteIfEmpty,
+                false,
+                Intent::Gone,
+            ),
+            (
+                "deleting finalizer",
+                Some(&full),
+                Orphan,
+                false,
+                Intent::Released,
+            ),
+            (
+                "deleting finalizer",
+                Some(&observe),
+                Delete,
+                false,
+                Intent::Released,
+            ),
+            (
+                "deleting finalizer",
+                Some(&full),
+                Delete,
+                true,
+                Intent::Released,
+            ),
+            (
+                "deleting finalizer paused",
+                Some(&full),
+                Delete,
+                false,
+                Intent::Pause,
+            ),
+            (
+                "deleting finalizer paused",
+                Some(&full),
+                Delete,
+                true,
+                Intent::Released,
+            ),
+            (
+                "deleting finalizer paused abandon",
+                Some(&full),
+                Delete,
+                false,
+                Intent::Abandon,
+            ),
+        ];
+        for (words, common, policy, crd_leaving, expected) in rows {
+            assert_eq!(
+                intent(&meta(words), common, policy, crd_leaving),
+                expected,
+                "{words} {common:?} {policy:?} {crd_leaving}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_was_adopted_is_orphaned_unless_the_spec_says_otherwise() {
+        let silent = Common::default();
+        let strict = Common {
+            deletion_policy: Some(DeletionPolicy::Delete),
+            ..Common::default()
+        };
+        assert_eq!(
+            policy(Some(&silent), Some(Origin::Adopted), None),
+            DeletionPolicy::Orphan
+        );
+        assert_eq!(
+            policy(
+                Some(&silent),
+                Some(Origin::Created),
+                Some(DeletionPolicy::Delete)
+            ),
+            DeletionPolicy::DeleteIfEmpty
+        );
+        assert_eq!(
+            policy(Some(&strict), Some(Origin::Adopted), None),
+            DeletionPolicy::Delete
+        );
+        assert_eq!(
+            policy(None, Some(Origin::Adopted), Some(DeletionPolicy::Delete)),
+            DeletionPolicy::Delete
+        );
+    }
+}

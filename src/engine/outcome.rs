@@ -1,0 +1,354 @@
+//! What a pass came to, and the conditions that say so. Pure.
+
+use super::{
+    external::Phase,
+    fault::{Class, Fault},
+    reason::Reason,
+    status::{Conditions, Kind, Truth},
+};
+
+/// What a pass came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The remote is ours and as wanted, in this phase of its life.
+    InSync(Phase),
+    /// Only observed: in this phase, with these differences from the spec.
+    Observed(Phase, Vec<String>),
+    /// Only observed, and there is nothing.
+    NotThere,
+    /// Something that the spec names is not there yet.
+    Waiting(Reason, String),
+    /// Somebody must act first.
+    Refused(Reason, String),
+    /// The account's session does not work; nothing was asked of the cloud.
+    NoSession(String),
+    /// Work goes on by itself; this is why it is not done.
+    Busy(Reason, String),
+    /// Something went wrong.
+    Failed(Fault),
+    /// Nothing is done until it is resumed.
+    Paused,
+    /// The deletion waits until this is released.
+    Held(String),
+    /// The cloud is removing it.
+    Leaving(String),
+    /// The finalizer is off; there is no status to write any more.
+    Finished,
+}
+
+/// What the Secret of an issuer came to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Issue {
+    /// Whether the Secret holds a live key.
+    pub truth: Truth,
+    /// Why.
+    pub reason: Reason,
+    /// What to know or do.
+    pub message: String,
+}
+
+/// Sets the conditions of every kind.
+///
+/// `ours`: the remote was made or adopted before. A fault that may pass, or a spec that cannot be acted on, does not make a working
+/// remote unusable, so Ready stays True through it; what takes the remote itself away makes it False.
+pub fn tell(conditions: &mut Conditions, outcome: &Outcome, issue: Option<&Issue>, ours: bool) {
+    match issue {
+        Some(issue) => conditions.set(
+            Kind::Issued,
+            issue.truth,
+            issue.reason,
+            issue.message.clone(),
+        ),
+        None => conditions.clear(Kind::Issued),
+    }
+    conditions.clear(Kind::Reconciling);
+    conditions.clear(Kind::Stalled);
+    let was_ready = ours && conditions.is_true(Kind::Ready);
+    match outcome {
+        Outcome::InSync(phase) => in_sync(conditions, phase, issue),
+        Outcome::Observed(phase, differences) => observed(conditions, phase, differences),
+        Outcome::NotThere => {
+            let text = "nothing of this name exists at the cloud, and managementPolicy is Observe";
+            conditions.set(Kind::Synced, Truth::False, Reason::NotThere, text);
+            conditions.set(Kind::Ready, Truth::False, Reason::NotThere, text);
+        }
+        Outcome::Waiting(reason, text) => {
+            conditions.set(Kind::Resolved, Truth::False, *reason, text.clone());
+            waiting(conditions, *reason, text, was_ready);
+        }
+        Outcome::Refused(reason, text) => refused(conditions, *reason, text, was_ready),
+        Outcome::NoSession(text) => {
+            conditions.set(
+                Kind::Synced,
+                Truth::Unknown,
+                Reason::AccountNotReady,
+                text.clone(),
+            );
+            if !was_ready {
+                conditions.set(
+                    Kind::Ready,
+                    Truth::False,
+                    Reason::AccountNotReady,
+                    text.clone(),
+                );
+            }
+            conditions.set(
+                Kind::Reconciling,
+                Truth::True,
+                Reason::AccountNotReady,
+                text.clone(),
+            );
+        }
+        Outcome::Busy(reason, text) => waiting(conditions, *reason, text, was_ready),
+        Outcome::Failed(fault) => failed(conditions, fault, was_ready),
+        Outcome::Paused => {
+            let text = "paused by the annotation cooper.dev/paused; remove it to go on";
+            conditions.set(Kind::Synced, Truth::False, Reason::Paused, text);
+            if !was_ready {
+                conditions.set(Kind::Ready, Truth::False, Reason::Paused, text);
+            }
+        }
+        Outcome::Held(text) => deleting(conditions, Reason::DeletionHeld, text),
+        Outcome::Leaving(text) => deleting(conditions, Reason::Removing, text),
+        Outcome::Finished => {}
+    }
+}
+
+fn in_sync(conditions: &mut Conditions, phase: &Phase, issue: Option<&Issue>) {
+    conditions.set(
+        Kind::Resolved,
+        Truth::True,
+        Reason::Found,
+        "all references were found",
+    );
+    conditions.set(
+        Kind::Synced,
+        Truth::True,
+        Reason::InSync,
+        "the cloud is as the spec says",
+    );
+    match (phase, issue) {
+        (Phase::Ready, Some(issue)) if issue.truth != Truth::True => {
+            conditions.set(
+                Kind::Ready,
+                Truth::False,
+                issue.reason,
+                issue.message.clone(),
+            );
+            conditions.set(
+                Kind::Reconciling,
+                Truth::True,
+                issue.reason,
+                issue.message.clone(),
+            );
+        }
+        (Phase::Ready, _) => conditions.set(Kind::Ready, Truth::True, Reason::Available, "usable"),
+        (Phase::Settling(text), _) => {
+            conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
+            conditions.set(
+                Kind::Reconciling,
+                Truth::True,
+                Reason::SettingUp,
+                text.clone(),
+            );
+        }
+        (Phase::Leaving(text), _) => {
+            conditions.set(Kind::Ready, Truth::False, Reason::Removing, text.clone());
+            conditions.set(
+                Kind::Reconciling,
+                Truth::True,
+                Reason::Removing,
+                text.clone(),
+            );
+        }
+        (Phase::Broken(text), _) => {
+            conditions.set(
+                Kind::Ready,
+                Truth::False,
+                Reason::RemoteBroken,
+                text.clone(),
+            );
+            conditions.set(
+                Kind::Stalled,
+                Truth::True,
+                Reason::RemoteBroken,
+                text.clone(),
+            );
+        }
+    }
+}
+
+fn observed(conditions: &mut Conditions, phase: &Phase, differences: &[String]) {
+    conditions.set(
+        Kind::Resolved,
+        Truth::True,
+        Reason::Found,
+        "all references were found",
+    );
+    if differences.is_empty() {
+        conditions.set(
+            Kind::Synced,
+            Truth::True,
+            Reason::Observed,
+            "the cloud is as the spec says; nothing is written (managementPolicy: Observe)",
+        );
+    } else {
+        let text = format!(
+            "would change, were managementPolicy not Observe: {}",
+            differences.join("; ")
+        );
+        conditions.set(Kind::Synced, Truth::False, Reason::Drifted, text);
+    }
+    match phase {
+        Phase::Ready => conditions.set(Kind::Ready, Truth::True, Reason::Available, "usable"),
+        Phase::Settling(text) => {
+            conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone())
+        }
+        Phase::Leaving(text) => {
+            conditions.set(Kind::Ready, Truth::False, Reason::Removing, text.clone())
+        }
+        Phase::Broken(text) => conditions.set(
+            Kind::Ready,
+            Truth::False,
+            Reason::RemoteBroken,
+            text.clone(),
+        ),
+    }
+}
+
+fn waiting(conditions: &mut Conditions, reason: Reason, text: &str, was_ready: bool) {
+    conditions.set(Kind::Synced, Truth::False, reason, text);
+    if !was_ready {
+        conditions.set(Kind::Ready, Truth::False, reason, text);
+    }
+    conditions.set(Kind::Reconciling, Truth::True, reason, text);
+}
+
+fn refused(conditions: &mut Conditions, reason: Reason, text: &str, was_ready: bool) {
+    let spec_only = matches!(
+        reason,
+        Reason::InvalidSpec | Reason::ImmutableField | Reason::Undecodable | Reason::PlaceChanged
+    );
+    match reason {
+        Reason::InvalidSpec | Reason::PlaceChanged => {
+            conditions.set(Kind::Resolved, Truth::False, reason, text)
+        }
+        _ => {}
+    }
+    conditions.set(Kind::Synced, Truth::False, reason, text);
+    if !(was_ready && spec_only) {
+        conditions.set(Kind::Ready, Truth::False, reason, text);
+    }
+    conditions.set(Kind::Stalled, Truth::True, reason, text);
+}
+
+fn failed(conditions: &mut Conditions, fault: &Fault, was_ready: bool) {
+    let text = fault.message.clone();
+    conditions.set(Kind::Synced, Truth::False, fault.reason, text.clone());
+    if !was_ready {
+        conditions.set(Kind::Ready, Truth::False, fault.reason, text.clone());
+    }
+    match fault.class {
+        Class::Terminal => conditions.set(Kind::Stalled, Truth::True, fault.reason, text),
+        Class::Transient | Class::Throttled(_) | Class::Denied | Class::Conflict => {
+            conditions.set(Kind::Reconciling, Truth::True, fault.reason, text);
+        }
+    }
+}
+
+fn deleting(conditions: &mut Conditions, reason: Reason, text: &str) {
+    conditions.set(Kind::Ready, Truth::False, reason, text);
+    conditions.set(Kind::Synced, Truth::False, reason, text);
+    conditions.set(Kind::Reconciling, Truth::True, reason, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// `Ready Synced Resolved Reconciling Stalled` as T, F, U or - after `outcome` on a resource that was Ready or new.
+    fn told(outcome: &Outcome, issue: Option<&Issue>, was_ready: bool) -> String {
+        let mut conditions = Conditions::new(Vec::new(), Some(1), Timestamp::UNIX_EPOCH);
+        if was_ready {
+            tell(&mut conditions, &Outcome::InSync(Phase::Ready), None, true);
+        }
+        tell(&mut conditions, outcome, issue, was_ready);
+        let list = conditions.finish();
+        let letter = |kind: Kind| {
+            let found = list.iter().find(|condition| condition.type_ == kind.name());
+            found.map_or('-', |condition| {
+                condition.status.chars().next().unwrap_or('?')
+            })
+        };
+        [
+            Kind::Ready,
+            Kind::Synced,
+            Kind::Resolved,
+            Kind::Reconciling,
+            Kind::Stalled,
+        ]
+        .map(letter)
+        .iter()
+        .collect()
+    }
+
+    #[test]
+    fn each_outcome_tells_its_conditions() {
+        let fault =
+            |class| Outcome::Failed(Fault::new(class, Reason::CloudUnavailable, "no answer"));
+        let text = || "because".to_owned();
+        let rows = [
+            (Outcome::InSync(Phase::Ready), false, "TTT--"),
+            (Outcome::InSync(Phase::Settling(text())), true, "FTTT-"),
+            (Outcome::InSync(Phase::Broken(text())), true, "FTT-T"),
+            (Outcome::Observed(Phase::Ready, vec![]), false, "TTT--"),
+            (
+                Outcome::Observed(Phase::Ready, vec![text()]),
+                false,
+                "TFT--",
+            ),
+            (Outcome::NotThere, false, "FF---"),
+            (
+                Outcome::Waiting(Reason::ReferenceNotReady, text()),
+                false,
+                "FFFT-",
+            ),
+            (
+                Outcome::Waiting(Reason::ReferenceNotReady, text()),
+                true,
+                "TFFT-",
+            ),
+            (Outcome::Refused(Reason::NameTaken, text()), false, "FF--T"),
+            (Outcome::Refused(Reason::RemoteLost, text()), true, "FFT-T"),
+            (Outcome::Refused(Reason::InvalidSpec, text()), true, "TFF-T"),
+            (Outcome::NoSession(text()), true, "TUTT-"),
+            (Outcome::NoSession(text()), false, "FU-T-"),
+            (fault(Class::Transient), true, "TFTT-"),
+            (fault(Class::Terminal), false, "FF--T"),
+            (Outcome::Paused, true, "TFT--"),
+            (Outcome::Held(text()), true, "FFTT-"),
+        ];
+        for (outcome, was_ready, letters) in rows {
+            assert_eq!(
+                told(&outcome, None, was_ready),
+                letters,
+                "{outcome:?} was_ready={was_ready}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_ready_only_with_a_live_key_in_its_secret() {
+        let issue = Issue {
+            truth: Truth::False,
+            reason: Reason::SecretNotOurs,
+            message: "rename it".into(),
+        };
+        assert_eq!(
+            told(&Outcome::InSync(Phase::Ready), Some(&issue), true),
+            "FTTT-"
+        );
+    }
+}

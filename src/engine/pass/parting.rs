@@ -1,0 +1,229 @@
+//! Deleting, and letting go.
+//!
+//! Order at the end of a resource: keys → remote → Secrets → finalizer. All that is needed stands in status, so it does not matter what
+//! else is already gone. What holds a deletion is named in a condition, with the way out.
+
+use std::time::Duration;
+
+use super::{
+    Pass, Stop,
+    keys::Tended,
+    present::{Site, place_text, seen},
+};
+use crate::engine::budget::Lane;
+use crate::engine::{
+    account::named,
+    event::Note,
+    external::{DeletionPolicy, External, Phase, View},
+    fault::{Class, Fault},
+    intent::{ABANDON, has_finalizer},
+    key,
+    keyring::Keyring,
+    outcome::Outcome,
+    plan::{Claim, Step, Want, plan},
+    reason::Reason,
+    subject::place_key,
+};
+
+impl<K: External> Pass<'_, K> {
+    pub(super) async fn gone(&mut self) -> Result<Outcome, Stop> {
+        let force = self.subject.policy() == DeletionPolicy::Delete;
+        let Some(mut site) = (match self.site() {
+            Ok(site) => site,
+            Err(outcome) => return Ok(outcome),
+        }) else {
+            return self.end("it never stood for anything at the cloud").await;
+        };
+        let users = self.engine.core.references.holding(&self.subject.target);
+        if !users.is_empty() && !force {
+            let text = format!(
+                "the deletion waits: still used by {}; delete or change these first, or annotate this resource with {ABANDON}: \"true\" to leave {} at the cloud",
+                named(&users),
+                place_text(&site.place)
+            );
+            return Ok(Outcome::Held(text));
+        }
+        let now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        self.memo.looked = Some(self.now);
+        if let Some(remote) = &now {
+            self.learn(None, remote);
+        }
+        let held = self.held(now.as_ref(), force);
+        if K::Keys::ISSUES {
+            let user_goes = now.is_some() && held.is_none();
+            match self
+                .tend(&site, None, now.as_ref(), key::Want::Gone { user_goes })
+                .await?
+            {
+                Tended::Settled | Tended::UserGoes => {}
+                Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
+            }
+        }
+        if let Some(why) = held {
+            return Ok(Outcome::Held(format!(
+                "the deletion waits: {why}. Or annotate this resource with {ABANDON}: \"true\" to leave it at the cloud"
+            )));
+        }
+        match plan(Want::Gone, Claim::Ours, seen::<K>(now.as_ref(), None)) {
+            Step::Done => {}
+            Step::Wait => {
+                return Ok(Outcome::Leaving(
+                    now.as_ref().map(leaving::<K>).unwrap_or_default(),
+                ));
+            }
+            Step::Delete => {
+                if let Some(outcome) = self.delete(&mut site, now, force).await? {
+                    return Ok(outcome);
+                }
+            }
+            Step::Create | Step::Adopt | Step::Update | Step::Keep | Step::Refuse => {}
+        }
+        if K::Keys::ISSUES {
+            // The user is gone, and its keys with it; what is left are the Secrets.
+            match self
+                .tend(&site, None, None, key::Want::Gone { user_goes: false })
+                .await?
+            {
+                Tended::Settled | Tended::UserGoes => {}
+                Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
+            }
+        }
+        let text = format!("deleted {}", place_text(&site.place));
+        self.end(&text).await
+    }
+
+    /// Unlocks, deletes, and looks whether it is gone. `None`: it is.
+    async fn delete(
+        &mut self,
+        site: &mut Site<K>,
+        now: Option<K::Remote>,
+        force: bool,
+    ) -> Result<Option<Outcome>, Stop> {
+        let Some(mut now) = now else { return Ok(None) };
+        for change in K::unlock(self.subject.spec(), &now) {
+            K::apply(&site.cloud(), &site.place, &mut now, &change).await?;
+            self.note(Note::normal(Reason::Updated, change.to_string()));
+        }
+        if let Err(fault) = K::delete(&site.cloud(), &site.place, &now, force).await {
+            return match fault.reason {
+                Reason::StillAttached | Reason::NotEmpty | Reason::TerminationProtected => {
+                    Ok(Some(Outcome::Held(format!(
+                        "the deletion waits: {}",
+                        fault.message
+                    ))))
+                }
+                _ => Err(fault.into()),
+            };
+        }
+        if !K::AWAIT_GONE {
+            return Ok(None);
+        }
+        site.view = View {
+            since: self.engine.core.clock.now(),
+            fresh: true,
+            parting: false,
+            ..site.view
+        };
+        let after = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        Ok(after.map(|after| Outcome::Leaving(leaving::<K>(&after))))
+    }
+
+    fn held(&mut self, now: Option<&K::Remote>, force: bool) -> Option<String> {
+        if force {
+            return None;
+        }
+        let held = K::held(self.subject.spec(), now?, &self.facts(), self.now)?;
+        self.retry = held
+            .until
+            .map(|until| Duration::try_from(until.duration_since(self.now)).unwrap_or_default());
+        Some(held.why)
+    }
+
+    pub(super) async fn release(&mut self) -> Result<Outcome, Stop> {
+        let Some(site) = (match self.site() {
+            Ok(site) => site,
+            // Nothing at the cloud depends on us any more unless there are keys to settle.
+            Err(_) if self.subject.status.keys.is_none() => None,
+            Err(outcome) => return Ok(outcome),
+        }) else {
+            return self.end("let go; nothing at the cloud was ours").await;
+        };
+        if K::Keys::ISSUES && self.subject.status.keys.is_some() {
+            let now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+            match self
+                .tend(&site, None, now.as_ref(), key::Want::Released)
+                .await?
+            {
+                Tended::Settled | Tended::UserGoes => {}
+                Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
+            }
+        }
+        let text = format!(
+            "let go of {}; it stays at the cloud",
+            place_text(&site.place)
+        );
+        self.end(&text).await
+    }
+
+    /// What this resource claimed, with a session to reach it. `None`: it claimed nothing.
+    fn site(&self) -> Result<Option<Site<K>>, Outcome> {
+        let Some((account, place)) = self.subject.claim() else {
+            return Ok(None);
+        };
+        let view = View {
+            since: self.now,
+            fresh: true,
+            deep: true,
+            parting: true,
+            lane: Lane::Fresh,
+        };
+        let session = self.session(account, view)?;
+        Ok(Some(Site {
+            account: account.clone(),
+            place: place.clone(),
+            session,
+            view,
+        }))
+    }
+
+    /// Takes the finalizer off; from here on the resource is gone.
+    async fn end(&mut self, told: &str) -> Result<Outcome, Stop> {
+        if has_finalizer(&self.subject.meta) {
+            self.subject.remove_finalizer().await?;
+            let reason = if self.subject.policy() == DeletionPolicy::Orphan {
+                Reason::Released
+            } else {
+                Reason::Deleted
+            };
+            self.note(Note::normal(reason, told));
+        }
+        if let Some((account, place)) = self.subject.claim() {
+            self.engine
+                .core
+                .owners
+                .release(&place_key::<K>(account, place), self.subject.uid());
+        }
+        Ok(Outcome::Finished)
+    }
+}
+
+fn leaving<K: External>(remote: &K::Remote) -> String {
+    match K::phase(remote) {
+        Phase::Leaving(text) => text,
+        Phase::Ready | Phase::Settling(_) | Phase::Broken(_) => {
+            "the cloud accepted the deletion and has not finished it".into()
+        }
+    }
+}
+
+/// A pass over a deleted resource must not outlive it: a delete goes by name, and a new resource may soon have that name.
+pub(super) const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a deletion that ran out of its time says.
+pub(super) fn too_slow() -> Fault {
+    Fault::new(
+        Class::Transient,
+        Reason::CloudUnavailable,
+        "the deletion took too long and starts again",
+    )
+}

@@ -1,0 +1,440 @@
+//! Making it so, and only looking.
+
+use super::{Pass, Stop, keys::List};
+use crate::engine::{
+    event::Note,
+    external::{AccountKey, Adoption, Cloud, Diff, External, Phase, Resolved, Unresolved, View},
+    fault::{Class, Fault},
+    intent::RECREATE,
+    keyring::Keyring,
+    outcome::Outcome,
+    plan::{Claim, Seen, Step, Want, plan},
+    reason::Reason,
+    status::Origin,
+};
+
+/// Create or adopt, change, see that it is as wanted: a pass that needs more is looking at something that somebody else changes too.
+const TURNS: usize = 4;
+
+/// One remote as a pass works on it.
+pub(super) struct Site<K: External> {
+    pub(super) account: AccountKey,
+    pub(super) place: K::Place,
+    /// The session, without a view.
+    pub(super) session: K::Cloud,
+    pub(super) view: View,
+}
+
+impl<K: External> Site<K> {
+    /// The session with this pass's view.
+    pub(super) fn cloud(&self) -> K::Cloud {
+        self.session.pass(self.view)
+    }
+}
+
+/// What a turn came to.
+enum Turn {
+    /// Look at it again from the start.
+    Again,
+    /// That is it.
+    End(Outcome),
+}
+
+impl<K: External> Pass<'_, K> {
+    pub(super) async fn present(&mut self) -> Result<Outcome, Stop> {
+        let resolved = match self.resolved() {
+            Ok(resolved) => resolved,
+            Err(outcome) => return Ok(outcome),
+        };
+        let Resolved {
+            account,
+            place,
+            desired,
+        } = resolved;
+        if let Some(outcome) = self.moved(&account, &place) {
+            return Ok(outcome);
+        }
+        let view = self.view();
+        let session = match self.session(&account, view) {
+            Ok(session) => session,
+            Err(outcome) => return Ok(outcome),
+        };
+        if let Err(outcome) = self.reserve(&account, &place) {
+            return Ok(outcome);
+        }
+        let mut site = Site::<K> {
+            account,
+            place,
+            session,
+            view,
+        };
+        let mut now = None;
+        let done = self.converge(&mut site, &desired, &mut now).await;
+        if let (Some(remote), Some(_)) = (&now, self.origin()) {
+            self.learn(Some(&desired), remote);
+        }
+        let outcome = done?;
+        match (&now, &outcome) {
+            (Some(remote), Outcome::InSync(_)) if K::Keys::ISSUES => {
+                self.issue(&site, &desired, remote, outcome).await
+            }
+            _ => Ok(outcome),
+        }
+    }
+
+    /// Looks, compares and reports; writes nothing at the cloud, and claims nothing.
+    pub(super) async fn observe_only(&mut self) -> Result<Outcome, Stop> {
+        let Resolved {
+            account,
+            place,
+            desired,
+        } = match self.resolved() {
+            Ok(resolved) => resolved,
+            Err(outcome) => return Ok(outcome),
+        };
+        let cloud = match self.session(&account, self.view()) {
+            Ok(cloud) => cloud,
+            Err(outcome) => return Ok(outcome),
+        };
+        let now = K::observe(&cloud, &place, &self.subject.status.at_provider).await?;
+        self.memo.looked = Some(self.now);
+        if self.subject.status.origin.is_none() {
+            self.claimed = Some((account, place, None));
+        }
+        let Some(now) = now else {
+            return Ok(Outcome::NotThere);
+        };
+        self.learn(Some(&desired), &now);
+        let diff = K::diff(&desired, &now, &self.subject.status.at_provider);
+        let differences = diff
+            .changes
+            .iter()
+            .map(ToString::to_string)
+            .chain(diff.fixed)
+            .collect();
+        Ok(Outcome::Observed(K::phase(&now), differences))
+    }
+
+    fn resolved(&self) -> Result<Resolved<K>, Outcome> {
+        let Some(object) = &self.subject.object else {
+            return Err(self.unreadable());
+        };
+        object
+            .resolve(&self.engine.core.known)
+            .map_err(|unresolved| match unresolved {
+                Unresolved::Waiting { reason, message } => Outcome::Waiting(reason, message),
+                Unresolved::Refused { reason, message } => Outcome::Refused(reason, message),
+            })
+    }
+
+    /// The spec now means another remote than the one this resource stands for: nothing is made or dropped on the quiet.
+    fn moved(&mut self, account: &AccountKey, place: &K::Place) -> Option<Outcome> {
+        let (was_account, was_place) = self.subject.claim()?;
+        if was_account == account && was_place == place {
+            return None;
+        }
+        if self.subject.says(RECREATE) {
+            let key = crate::engine::subject::place_key::<K>(was_account, was_place);
+            self.engine.core.owners.release(&key, self.subject.uid());
+            self.subject.status.origin = None;
+            return None;
+        }
+        let text = format!(
+            "this resource stands for {was_place:?} of account {was_account}, but its spec now leads to {place:?} of account {account}; \
+             to leave the old one behind and go on with the new one, annotate it with {RECREATE}: \"true\""
+        );
+        Some(Outcome::Refused(Reason::PlaceChanged, text))
+    }
+
+    /// Observes and acts until the remote is as wanted, at most [`TURNS`] times.
+    async fn converge(
+        &mut self,
+        site: &mut Site<K>,
+        desired: &K::Desired,
+        now: &mut Option<K::Remote>,
+    ) -> Result<Outcome, Stop> {
+        *now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        self.memo.looked = Some(self.now);
+        for _ in 0..TURNS {
+            match self.turn(site, desired, now).await? {
+                Turn::Again => {}
+                Turn::End(outcome) => {
+                    if site.view.deep && matches!(outcome, Outcome::InSync(_)) {
+                        self.memo.deep = Some(self.now);
+                    }
+                    return Ok(outcome);
+                }
+            }
+        }
+        Ok(Outcome::Busy(
+            Reason::Progressing,
+            "it still differs after several changes; does somebody else change it too?".into(),
+        ))
+    }
+
+    async fn turn(
+        &mut self,
+        site: &mut Site<K>,
+        desired: &K::Desired,
+        now: &mut Option<K::Remote>,
+    ) -> Result<Turn, Stop> {
+        let diff = now.as_ref().map(|remote| {
+            self.learn(Some(desired), remote);
+            K::diff(desired, remote, &self.facts())
+        });
+        let claim = self.claim(site);
+        let step = plan(Want::Present, claim, seen::<K>(now.as_ref(), diff.as_ref()));
+        match (step, now.as_mut(), diff) {
+            (Step::Create, ..) => self.create(site, desired, now).await,
+            (Step::Adopt, Some(_), _) => self.adopt(site, now).await,
+            (Step::Update, Some(remote), Some(diff)) => {
+                if !site.view.fresh && diff.changes.iter().any(K::narrows) {
+                    return self.look_afresh(site, now).await;
+                }
+                self.update(site, remote, &diff.changes).await?;
+                Ok(Turn::Again)
+            }
+            (Step::Keep, Some(remote), _) => {
+                self.confirm(site);
+                Ok(Turn::End(Outcome::InSync(K::phase(remote))))
+            }
+            (Step::Wait, Some(remote), _) => Ok(Turn::End(Outcome::Busy(
+                Reason::Removing,
+                leaving::<K>(remote),
+            ))),
+            (Step::Refuse, Some(_), Some(diff)) if claim != Claim::Foreign => Ok(Turn::End(
+                Outcome::Refused(Reason::ImmutableField, diff.fixed.join("; ")),
+            )),
+            // What is left never comes out of `plan` for a resource that is wanted.
+            (
+                Step::Refuse
+                | Step::Adopt
+                | Step::Update
+                | Step::Keep
+                | Step::Wait
+                | Step::Delete
+                | Step::Done,
+                ..,
+            ) => Ok(Turn::End(self.taken(site))),
+        }
+    }
+
+    async fn look_afresh(
+        &mut self,
+        site: &mut Site<K>,
+        now: &mut Option<K::Remote>,
+    ) -> Result<Turn, Stop> {
+        site.view = View {
+            since: self.engine.core.clock.now(),
+            fresh: true,
+            ..site.view
+        };
+        *now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        Ok(Turn::Again)
+    }
+
+    /// Claims the place, then makes the remote.
+    async fn create(
+        &mut self,
+        site: &mut Site<K>,
+        desired: &K::Desired,
+        now: &mut Option<K::Remote>,
+    ) -> Result<Turn, Stop> {
+        if let Some(outcome) = self.lost(site) {
+            return match site.view.fresh {
+                true => Ok(Turn::End(outcome)),
+                // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
+                false => self.look_afresh(site, now).await,
+            };
+        }
+        let is_new_claim = self.claim(site) != Claim::Ours;
+        self.write_claim(site, Origin::Claimed).await?;
+        let cost = K::cost(desired);
+        if cost > 1 {
+            // Create, changes and key follow each other without queueing anew: a key list gets too old to mint from in a queue.
+            site.session = site.session.reserve(cost).await;
+        }
+        match K::create(&site.cloud(), &site.place, desired).await {
+            Ok(remote) => {
+                self.made = K::Keys::seen(&remote).map(List::from);
+                *now = Some(remote);
+                self.claimed = Some((
+                    site.account.clone(),
+                    site.place.clone(),
+                    Some(Origin::Created),
+                ));
+                self.note(Note::normal(
+                    Reason::Created,
+                    format!("made {}", place_text(&site.place)),
+                ));
+                Ok(Turn::Again)
+            }
+            Err(fault) if matches!(fault.class, Class::Terminal | Class::Conflict) => {
+                self.create_refused(site, now, fault, is_new_claim).await
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    /// 400 or 409, and which of them means "exists" is not told: look. What is there although our claim is new was made by somebody else.
+    async fn create_refused(
+        &mut self,
+        site: &mut Site<K>,
+        now: &mut Option<K::Remote>,
+        fault: Fault,
+        is_new_claim: bool,
+    ) -> Result<Turn, Stop> {
+        self.look_afresh(site, now).await?;
+        if now.is_none() {
+            return Err(fault.into());
+        }
+        if is_new_claim {
+            self.retract_claim(site).await?;
+        }
+        Ok(Turn::Again)
+    }
+
+    async fn adopt(
+        &mut self,
+        site: &mut Site<K>,
+        now: &mut Option<K::Remote>,
+    ) -> Result<Turn, Stop> {
+        if !site.view.fresh {
+            return self.look_afresh(site, now).await;
+        }
+        self.write_claim(site, Origin::Adopted).await?;
+        self.note(Note::normal(
+            Reason::Adopted,
+            format!("took over {}", place_text(&site.place)),
+        ));
+        Ok(Turn::Again)
+    }
+
+    async fn update(
+        &mut self,
+        site: &Site<K>,
+        remote: &mut K::Remote,
+        changes: &[K::Change],
+    ) -> Result<(), Stop> {
+        for change in changes {
+            K::apply(&site.cloud(), &site.place, remote, change).await?;
+            tracing::info!(target = %self.subject.target, %change, "changed");
+            self.note(Note::normal(Reason::Updated, change.to_string()));
+        }
+        Ok(())
+    }
+
+    /// Seeing what we claimed proves that its create arrived.
+    fn confirm(&mut self, site: &Site<K>) {
+        if self.origin() == Some(Origin::Claimed) {
+            self.claimed = Some((
+                site.account.clone(),
+                site.place.clone(),
+                Some(Origin::Created),
+            ));
+        }
+    }
+
+    fn claim(&self, site: &Site<K>) -> Claim {
+        let ours = self
+            .subject
+            .claim()
+            .is_some_and(|(account, place)| *account == site.account && *place == site.place);
+        let adopts = self
+            .subject
+            .common()
+            .is_some_and(|common| common.adoption == Adoption::IfExists);
+        match (ours, adopts) {
+            (true, _) => Claim::Ours,
+            (false, true) => Claim::Adoptable,
+            (false, false) => Claim::Foreign,
+        }
+    }
+
+    /// A remote that once existed, whose contents went with it, and which nobody asked to make anew.
+    fn lost(&self, site: &Site<K>) -> Option<Outcome> {
+        let existed = matches!(
+            self.subject.status.origin,
+            Some(Origin::Created | Origin::Adopted)
+        );
+        if K::REMAKE || !existed || self.subject.says(RECREATE) {
+            return None;
+        }
+        let text = format!(
+            "{} is gone from the cloud, and what it held with it; to make it anew, empty, annotate this resource with {RECREATE}: \"true\"",
+            place_text(&site.place)
+        );
+        Some(Outcome::Refused(Reason::RemoteLost, text))
+    }
+
+    fn taken(&self, site: &Site<K>) -> Outcome {
+        let text = format!(
+            "{} exists at the cloud and was not made by this resource; choose another name, or take it over with spec.adoption: IfExists",
+            place_text(&site.place)
+        );
+        Outcome::Refused(Reason::NameTaken, text)
+    }
+
+    /// Finalizer, then claim, each by compare-and-set: from here on this resource answers for the place.
+    async fn write_claim(&mut self, site: &Site<K>, origin: Origin) -> Result<(), Stop> {
+        self.subject.add_finalizer().await?;
+        let mut status = self.subject.status.clone();
+        let is_claimed = self.claim(site) == Claim::Ours;
+        if is_claimed && origin == Origin::Claimed {
+            return Ok(());
+        }
+        status.account = Some(site.account.clone());
+        status.place = Some(site.place.clone());
+        status.origin = Some(origin);
+        self.subject.put_status(status).await?;
+        Ok(())
+    }
+
+    async fn retract_claim(&mut self, site: &Site<K>) -> Result<(), Stop> {
+        let mut status = self.subject.status.clone();
+        (status.account, status.place, status.origin) = (None, None, None);
+        self.subject.put_status(status).await?;
+        let key = crate::engine::subject::place_key::<K>(&site.account, &site.place);
+        self.engine.core.owners.release(&key, self.subject.uid());
+        self.claimed = None;
+        Ok(())
+    }
+}
+
+/// What was seen, in the words of the decision table.
+pub(super) fn seen<K: External>(now: Option<&K::Remote>, diff: Option<&Diff<K::Change>>) -> Seen {
+    match (now, diff) {
+        (None, _) => Seen::Absent,
+        (Some(remote), _) if matches!(K::phase(remote), Phase::Leaving(_)) => Seen::Leaving,
+        (Some(_), Some(diff)) if !diff.fixed.is_empty() => Seen::Fixed,
+        (Some(_), Some(diff)) if !diff.changes.is_empty() => Seen::Differs,
+        (Some(_), _) => Seen::Same,
+    }
+}
+
+fn leaving<K: External>(remote: &K::Remote) -> String {
+    match K::phase(remote) {
+        Phase::Leaving(text) => text,
+        Phase::Ready | Phase::Settling(_) | Phase::Broken(_) => "it is being removed".into(),
+    }
+}
+
+/// A place for messages: its values, without the noise of JSON.
+pub(super) fn place_text<P: serde::Serialize>(place: &P) -> String {
+    match serde_json::to_value(place) {
+        Ok(serde_json::Value::Object(members)) => {
+            let text = |value: &serde_json::Value| {
+                value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            };
+            members
+                .iter()
+                .map(|(name, value)| format!("{name} {}", text(value)))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
+        Ok(other) => other.to_string(),
+        Err(_) => "it".into(),
+    }
+}

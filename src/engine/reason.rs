@@ -1,0 +1,171 @@
+//! Every reason that a condition or an event may carry, in one place.
+
+use std::fmt;
+
+/// Why a condition stands or an event was sent. Its name is what users see and alerts match on: never rename one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    // --- all went well
+    /// The remote is as wanted and usable.
+    Available,
+    /// The last pass did what the spec says.
+    InSync,
+    /// Every reference was found.
+    Found,
+    /// Work goes on by itself.
+    Progressing,
+    /// Only observed (`managementPolicy: Observe`), and it is as the spec wants.
+    Observed,
+    /// Only observed, and it differs from the spec.
+    Drifted,
+    /// Only observed, and there is nothing.
+    NotThere,
+
+    // --- steps of a remote, as events
+    /// The remote was made.
+    Created,
+    /// An existing remote was taken over.
+    Adopted,
+    /// The remote was changed.
+    Updated,
+    /// The remote was deleted.
+    Deleted,
+    /// cooper let go of the remote.
+    Released,
+    /// The finalizer was taken off by hand's order; the remote stays.
+    Abandoned,
+
+    // --- waiting
+    /// A named resource does not exist or is not ready.
+    ReferenceNotReady,
+    /// The owner of a named resource does not share it with this namespace.
+    ReferenceNotAllowed,
+    /// The account has no working session yet.
+    AccountNotReady,
+    /// The cloud is setting the remote up.
+    SettingUp,
+    /// The cloud is removing the remote.
+    Removing,
+    /// The remote needs somebody's attention at the cloud.
+    RemoteBroken,
+    /// The annotation `cooper.dev/paused` is set.
+    Paused,
+    /// A deletion waits until something is released.
+    DeletionHeld,
+    /// The namespace is being deleted, nothing new can be made in it.
+    NamespaceTerminating,
+
+    // --- the user must act
+    /// The spec cannot work as it is.
+    InvalidSpec,
+    /// Something of this name exists and is not ours.
+    NameTaken,
+    /// Another resource stands for the same remote.
+    AlreadyManaged,
+    /// A field differs that cannot be changed.
+    ImmutableField,
+    /// The spec now points to another place than the one this resource stands for.
+    PlaceChanged,
+    /// The remote is gone, and so are its contents.
+    RemoteLost,
+    /// The remote cannot be made, only found.
+    CannotCreate,
+    /// The stored object cannot be read.
+    Undecodable,
+
+    // --- faults of the cloud
+    /// The cloud did not answer or answered with a fault of its own.
+    CloudUnavailable,
+    /// The cloud asked for fewer requests.
+    Throttled,
+    /// The cloud refused the credentials.
+    CredentialsRefused,
+    /// The cloud refused the request.
+    Refused,
+    /// It is unknown whether the cloud did what it was asked for.
+    OutcomeUnknown,
+    /// An answer came that is not of the API's shape.
+    AnswerNotUnderstood,
+    /// The endpoint points somewhere else.
+    Redirected,
+    /// The credentials work but lack a permission.
+    PermissionMissing,
+    /// Something that the request names is not there.
+    NotFound,
+    /// It is in use by others and cannot go.
+    StillAttached,
+    /// It holds things and cannot go.
+    NotEmpty,
+    /// It is protected against termination.
+    TerminationProtected,
+    /// A quota of the cloud is used up.
+    QuotaExceeded,
+    /// The account cannot pay.
+    InsufficientCredits,
+    /// Somebody else changed the same thing at the same time.
+    Conflict,
+    /// The Kubernetes API server refused or failed.
+    KubernetesUnavailable,
+    /// A pass ended by a bug; others go on.
+    InternalError,
+
+    // --- accounts
+    /// The credentials Secret does not exist.
+    SecretNotFound,
+    /// The credentials Secret lacks the label of consent.
+    SecretNotLabelled,
+    /// The credentials Secret does not hold exactly one kind of credentials.
+    InvalidCredentials,
+    /// The credentials belong to another account than the one seen before.
+    AnotherAccount,
+    /// Credentials work.
+    Connected,
+    /// The account is in use and cannot go yet.
+    InUse,
+
+    // --- access keys (key protocol, section 8)
+    /// The Secret holds a live key.
+    Issued,
+    /// A new key is being rolled out beside the old one.
+    Rotating,
+    /// The old key is kept on purpose.
+    Held,
+    /// A key is being made.
+    Minting,
+    /// An answer was lost; whether a key was made shows later.
+    AwaitingLostMint,
+    /// A Secret of the wanted name exists and is not ours.
+    SecretNotOurs,
+    /// The user has as many keys as the cloud allows, and they are not ours.
+    QuotaFull,
+    /// More than one key could be the one whose answer was lost.
+    AmbiguousKeys,
+    /// Keys exist that cooper did not make.
+    UnknownKeys,
+    /// Lost keys are being cleaned up; no more attempts until then.
+    LostKeys,
+    /// The new key was not accepted by the storage endpoint.
+    NewKeyNotAccepted,
+    /// A key was made and committed.
+    KeyIssued,
+    /// A key was made whose answer was lost.
+    KeyLost,
+    /// A key was set Inactive.
+    KeyDeactivated,
+    /// A key was deleted.
+    KeyDeleted,
+    /// A key that had been suspected was set free.
+    KeyReleased,
+    /// The Secret was left behind with live keys.
+    SecretReleased,
+    /// The Secret was made whole again.
+    SecretHealed,
+    /// The old key was put back into service.
+    RolledBack,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

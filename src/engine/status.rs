@@ -1,0 +1,244 @@
+//! What a resource shows: conditions, claim, facts. Built purely; written elsewhere, and only when it changed.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    external::{AccountKey, DeletionPolicy},
+    key::Ledger,
+    reason::Reason,
+};
+
+/// The status of every managed kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[serde(bound(
+    serialize = "P: Serialize, F: Serialize",
+    deserialize = "P: DeserializeOwned, F: DeserializeOwned + Default"
+))]
+#[schemars(bound = "P: JsonSchema, F: JsonSchema + Default + Serialize")]
+pub struct Status<P, F> {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready (usable now), Synced (the last pass did what the spec says), Resolved (references found), Issued (Secrets hold live keys);
+    /// Reconciling and Stalled appear only while they are true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// The account whose credentials reach the remote. With `place` it is the claim; only cooper writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<AccountKey>,
+    /// Where the remote is. Written before anything is made: whoever stands here first owns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<P>,
+    /// How the remote came to be ours: Claimed means that its create was or is being sent, Created that cooper made it, Adopted that it
+    /// existed and was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// The deletion policy in effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+    /// What the cloud shows.
+    #[serde(default)]
+    pub at_provider: F,
+    /// Access keys: what was decided and which ids are ours. Never a secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Ledger>,
+}
+
+// Not derived: a place has no default.
+impl<P, F: Default> Default for Status<P, F> {
+    fn default() -> Self {
+        Self {
+            observed_generation: None,
+            conditions: Vec::new(),
+            account: None,
+            place: None,
+            origin: None,
+            deletion_policy: None,
+            at_provider: F::default(),
+            keys: None,
+        }
+    }
+}
+
+/// How a remote came to be ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = super::external::undescribed)]
+pub enum Origin {
+    /// The place is claimed and a create was or is being sent; whether it arrived is not known yet.
+    Claimed,
+    /// cooper made it.
+    Created,
+    /// It existed and was taken over under `adoption: IfExists`.
+    Adopted,
+}
+
+/// The condition types that cooper sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The remote can be used now.
+    Ready,
+    /// The last pass did what the spec says.
+    Synced,
+    /// All references were found.
+    Resolved,
+    /// The Secret holds a live key.
+    Issued,
+    /// Work is under way; present only while true.
+    Reconciling,
+    /// Work cannot go on until somebody acts; present only while true.
+    Stalled,
+}
+
+impl Kind {
+    /// The type as it stands in the condition.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Synced => "Synced",
+            Self::Resolved => "Resolved",
+            Self::Issued => "Issued",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+        }
+    }
+}
+
+/// What a condition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be told.
+    Unknown,
+}
+
+impl Truth {
+    fn name(self) -> &'static str {
+        match self {
+            Self::True => "True",
+            Self::False => "False",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// The API server refuses longer condition messages.
+const MESSAGE_BYTES: usize = 4096;
+
+/// The conditions of one resource while a pass builds them.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    list: Vec<Condition>,
+    generation: Option<i64>,
+    now: Timestamp,
+}
+
+impl Conditions {
+    /// Starts from what stands in the status; `generation` is that of the object this pass read.
+    pub fn new(before: Vec<Condition>, generation: Option<i64>, now: Timestamp) -> Self {
+        Self {
+            list: before,
+            generation,
+            now,
+        }
+    }
+
+    /// Sets one condition. The transition time moves only with the status.
+    pub fn set(&mut self, kind: Kind, truth: Truth, reason: Reason, message: impl Into<String>) {
+        let mut message: String = message.into();
+        if message.len() > MESSAGE_BYTES {
+            let end = (0..=MESSAGE_BYTES)
+                .rev()
+                .find(|end| message.is_char_boundary(*end))
+                .unwrap_or(0);
+            message.truncate(end);
+        }
+        let at = self
+            .list
+            .iter()
+            .position(|condition| condition.type_ == kind.name());
+        let before = at.map(|at| self.list.remove(at));
+        let since = before
+            .filter(|before| before.status == truth.name())
+            .map(|before| before.last_transition_time);
+        let condition = Condition {
+            type_: kind.name().into(),
+            status: truth.name().into(),
+            reason: reason.to_string(),
+            message,
+            observed_generation: self.generation,
+            last_transition_time: since.unwrap_or_else(|| Time(whole_seconds(self.now))),
+        };
+        self.list.insert(at.unwrap_or(self.list.len()), condition);
+    }
+
+    /// Takes a condition away, for those that are present only while true.
+    pub fn clear(&mut self, kind: Kind) {
+        self.list.retain(|condition| condition.type_ != kind.name());
+    }
+
+    /// Whether a condition stands and is true.
+    pub fn is_true(&self, kind: Kind) -> bool {
+        self.list
+            .iter()
+            .any(|condition| condition.type_ == kind.name() && condition.status == "True")
+    }
+
+    /// The finished list.
+    pub fn finish(self) -> Vec<Condition> {
+        self.list
+    }
+}
+
+/// Times in a status have whole seconds.
+pub fn whole_seconds(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_transition_time_moves_only_with_the_status() {
+        let mut first = Conditions::new(Vec::new(), Some(1), at(10));
+        first.set(Kind::Ready, Truth::False, Reason::SettingUp, "being made");
+        let mut second = Conditions::new(first.finish(), Some(2), at(20));
+        second.set(
+            Kind::Ready,
+            Truth::False,
+            Reason::Progressing,
+            "still being made",
+        );
+        let list = second.clone().finish();
+        assert_eq!(list[0].last_transition_time.0, at(10));
+        assert_eq!(list[0].observed_generation, Some(2));
+        second.set(Kind::Ready, Truth::True, Reason::Available, "usable");
+        assert_eq!(second.finish()[0].last_transition_time.0, at(20));
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let mut conditions = Conditions::new(Vec::new(), None, at(0));
+        conditions.set(
+            Kind::Synced,
+            Truth::False,
+            Reason::Refused,
+            "ä".repeat(4096),
+        );
+        let message = conditions.finish().remove(0).message;
+        assert_eq!(message.len(), 4096);
+        assert!(message.chars().all(|c| c == 'ä'));
+    }
+}

@@ -1,0 +1,168 @@
+//! Pieces that the specs of this cloud share.
+
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
+
+use kube::core::{Message, Rule};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::engine::known::Reference;
+
+/// A resource in the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Local {
+    /// Name of the resource. It is in the namespace of the resource that names it.
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    )]
+    pub name: String,
+}
+
+impl Local {
+    /// The same reference in the form that can also name other namespaces.
+    pub fn reference(&self) -> Reference {
+        Reference {
+            name: self.name.clone(),
+            namespace: None,
+        }
+    }
+}
+
+/// A namespace whose resources may name this one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct Allowed {
+    /// Name of the namespace.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    )]
+    pub name: String,
+}
+
+/// A length of time: a number and one of the units s, m, h and d.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Span(String);
+
+impl Span {
+    /// The length of time that this text names, such as `5m`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The length of time; zero if the text is none, which the CRD's pattern rules out.
+    pub fn duration(&self) -> Duration {
+        let mut digits = self.0.clone();
+        let unit = match digits.pop() {
+            Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 3_600,
+            Some('d') => 86_400,
+            _ => 0,
+        };
+        let count: u64 = digits.parse().unwrap_or(0);
+        Duration::from_secs(count.saturating_mul(unit))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl JsonSchema for Span {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "minLength": 2,
+            "maxLength": 5,
+            "pattern": "^[0-9]{1,4}[smhd]$",
+        })
+    }
+}
+
+/// A policy document as its author wrote it: the one place of free-form JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PolicyDocument(pub Map<String, Value>);
+
+impl JsonSchema for PolicyDocument {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "PolicyDocument".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 16,
+            "x-kubernetes-preserve-unknown-fields": true,
+        })
+    }
+}
+
+/// Labels or annotations of a Secret.
+pub type Marks = BTreeMap<String, String>;
+
+/// Names that satisfy body, path and bucket rules of the API at once (section "Safe rule" of its reference): what cooper makes.
+pub fn safe_name() -> Rule {
+    effective_name(
+        "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        "1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit",
+    )
+}
+
+/// Like [`safe_name`], with dots and at least three characters, as S3 wants it.
+pub fn bucket_name() -> Rule {
+    effective_name(
+        "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        "3 to 63 of a-z, 0-9, - and ., beginning and ending with a letter or digit",
+    )
+}
+
+/// The name at the cloud, spec.name or else metadata.name, fits the pattern. An adopted thing keeps the name it has.
+fn effective_name(pattern: &str, meaning: &str) -> Rule {
+    Rule::new(format!(
+        "(has(self.spec.name) ? self.spec.name : self.metadata.name).matches('{pattern}') || (has(self.spec.name) && self.spec.adoption == 'IfExists')"
+    ))
+    .message(Message::Message(format!(
+        "the name at the cloud (spec.name, or else metadata.name) must be {meaning}; set spec.name (other names only with adoption: IfExists)"
+    )))
+}
+
+/// The optional field can be set at creation only.
+pub fn immutable(field: &str) -> Rule {
+    Rule::new(format!(
+        "has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+    ))
+    .message(Message::Message(format!(
+        "{field} cannot be changed, added or removed; make a new resource"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_a_number_and_a_unit() {
+        for (text, seconds) in [("0s", 0), ("5m", 300), ("24h", 86_400), ("90d", 7_776_000)] {
+            assert_eq!(Span::new(text).duration(), Duration::from_secs(seconds));
+        }
+        assert_eq!(Span::new("soon").duration(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,246 @@
+//! The ground that tests stand on: a real API server with cooper's objects
+//! installed, and the emulated clouds.
+//!
+//! One control plane serves the test process; each test takes a [`Namespace`] of
+//! its own. It is our own program from `tests/cluster`, unless the environment
+//! names another: `KUBEBUILDER_ASSETS`, a folder with etcd and kube-apiserver (no
+//! controllers), or `COOPER_TEST_KUBECONFIG`, a cluster that exists. Those can do
+//! less; a test that needs more asks [`Ground::lacks`] first. CI sets
+//! `COOPER_TEST_ALL=1`, and there a lack is a failure.
+//!
+//! The operator works with its ServiceAccount's token, never as administrator:
+//! otherwise RBAC and the fence would be passed unseen.
+
+mod assets;
+mod audit;
+mod child;
+mod emulator;
+mod eventually;
+mod install;
+mod namespace;
+mod operator;
+mod plane;
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
+use kube::api::{Api, PostParams};
+use kube::config::AuthInfo;
+use kube::{Client, Config};
+use tokio::sync::OnceCell;
+
+pub use audit::Writes;
+pub use emulator::{Emulator, Fault, Outcome, Side};
+pub use eventually::eventually;
+pub use namespace::Namespace;
+pub use operator::{Cut, Operator, Start};
+use plane::Plane;
+
+/// Where `deploy/base` puts the operator.
+pub const SYSTEM: &str = "cooper-system";
+/// The operator's ServiceAccount in [`SYSTEM`].
+pub const ACCOUNT: &str = "cooper";
+
+/// What not every ground has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// kube-controller-manager: garbage collection, namespace deletion.
+    Controllers,
+    /// [`Ground::own`]: a control plane for one test alone.
+    Own,
+    /// [`Ground::restart`].
+    Restart,
+    /// [`Ground::writes`].
+    Audit,
+}
+
+/// A control plane with cooper's CRDs, RBAC and fence in it.
+pub struct Ground {
+    plane: Plane,
+    admin: Config,
+}
+
+static SHARED: OnceCell<Ground> = OnceCell::const_new();
+
+impl Ground {
+    /// The ground of this test process, started by the first who asks.
+    pub async fn get() -> &'static Self {
+        static TRIED: AtomicBool = AtomicBool::new(false);
+        let start = async || {
+            // Each test trying once more would only take long.
+            assert!(
+                !TRIED.swap(true, Ordering::Relaxed),
+                "the ground did not start; the test that asked first says why"
+            );
+            Self::start().await
+        };
+        SHARED.get_or_init(start).await
+    }
+
+    /// A ground for the caller alone, which may break it. Needs [`Need::Own`].
+    pub async fn own() -> Self {
+        Self::start().await
+    }
+
+    async fn start() -> Self {
+        let plane = Plane::start().await;
+        let ground = Self {
+            admin: plane.admin().await,
+            plane,
+        };
+        install::install(&ground).await;
+        ground
+    }
+
+    /// The needs that this ground meets.
+    pub fn capabilities(&self) -> &'static [Need] {
+        match self.plane {
+            Plane::Cluster { .. } => &[Need::Controllers, Need::Own, Need::Restart, Need::Audit],
+            Plane::Assets(_) => &[Need::Own],
+            Plane::Existing(_) => &[Need::Controllers],
+        }
+    }
+
+    /// Whether a test with these needs must leave. It has said so when it must.
+    ///
+    /// # Panics
+    /// Where `COOPER_TEST_ALL` is set: there nothing may be left out.
+    pub fn lacks(&self, needs: &[Need]) -> bool {
+        let missing: Vec<_> = needs
+            .iter()
+            .filter(|need| !self.capabilities().contains(need))
+            .collect();
+        assert!(
+            missing.is_empty() || std::env::var_os("COOPER_TEST_ALL").is_none(),
+            "this ground lacks {missing:?}"
+        );
+        if !missing.is_empty() {
+            eprintln!("not tested: this ground lacks {missing:?}");
+        }
+        !missing.is_empty()
+    }
+
+    /// A client of the administrator, for the test's own hand. Made for each test,
+    /// because a client lives on the runtime that made it.
+    pub fn admin(&self) -> Client {
+        Client::try_from(self.admin.clone()).unwrap()
+    }
+
+    /// The configuration of the operator: its ServiceAccount's token.
+    pub async fn operator_config(&self) -> Config {
+        self.config_of(SYSTEM, ACCOUNT).await
+    }
+
+    /// The operator's name as RBAC, admission and the audit log know it.
+    pub fn operator() -> String {
+        format!("system:serviceaccount:{SYSTEM}:{ACCOUNT}")
+    }
+
+    /// A client of a fresh user who holds a ClusterRole (`view`, `edit`, `admin`)
+    /// in one namespace. Needs [`Need::Controllers`] for the built-in roles, whose rules
+    /// a controller gathers.
+    pub async fn user_client(&self, namespace: &str, role: &str) -> Client {
+        let name = install::bind_user(self, namespace, role).await;
+        Client::try_from(self.config_of(namespace, &name).await).unwrap()
+    }
+
+    async fn config_of(&self, namespace: &str, account: &str) -> Config {
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.admin(), namespace);
+        let request = TokenRequest {
+            spec: TokenRequestSpec {
+                expiration_seconds: Some(24 * 3600),
+                ..TokenRequestSpec::default()
+            },
+            ..TokenRequest::default()
+        };
+        let made = accounts
+            .create_token_request(account, &PostParams::default(), &request)
+            .await
+            .unwrap_or_else(|error| {
+                panic!("no token for ServiceAccount {namespace}/{account}: {error}")
+            });
+        let token = made.status.expect("an issued token").token;
+        let mut config = self.admin.clone();
+        config.auth_info = AuthInfo {
+            token: Some(token.into()),
+            ..AuthInfo::default()
+        };
+        config
+    }
+
+    /// A new namespace, deleted with the value.
+    pub async fn namespace(&self) -> Namespace {
+        Namespace::create(
+            self.admin.clone(),
+            !matches!(self.plane, Plane::Cluster { .. }),
+        )
+        .await
+    }
+
+    /// Kills `etcd`, `kube-apiserver` or `kube-controller-manager` and returns when
+    /// it serves again. Others use the shared ground: do it to one's [`own`](Self::own).
+    pub async fn restart(&self, component: &str) {
+        self.plane.restart(component).await;
+    }
+
+    /// What `user` has written since the ground was started. Needs [`Need::Audit`].
+    pub async fn writes(&self, user: &str) -> Writes {
+        let Plane::Cluster { at, .. } = &self.plane else {
+            panic!("this ground keeps no audit log");
+        };
+        // The log is written in the order of answers: all up to the mark is all until now.
+        let mark = audit::mark();
+        let secret = Secret {
+            metadata: kube::core::ObjectMeta {
+                name: Some(mark.clone()),
+                ..Default::default()
+            },
+            ..Secret::default()
+        };
+        let dry_run = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        Api::<Secret>::default_namespaced(self.admin())
+            .create(&dry_run, &secret)
+            .await
+            .unwrap();
+        Writes::read(&at.audit, user, &mark).await
+    }
+
+    /// Runs `kubectl` as the administrator.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Output {
+        self.kubectl_with(arguments, "").await
+    }
+
+    /// [`kubectl`](Self::kubectl) with something on its standard input.
+    pub async fn kubectl_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut command = self.plane.kubectl();
+        command.args(arguments);
+        let input = input.to_owned();
+        tokio::task::spawn_blocking(move || run(command, &input))
+            .await
+            .unwrap()
+    }
+}
+
+fn run(mut command: Command, input: &str) -> Output {
+    use std::io::Write;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("kubectl: {error}"));
+    // One that does not read its input may have ended before this is written.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+/// A path in the repository.
+pub fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)
+}

@@ -1,0 +1,21 @@
+//! cooper against a real API server and the emulated clouds.
+//!
+//! All of it is one binary, so that one control plane serves every test. What
+//! runs and how is in [`ground`].
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails says so by panicking, its helpers too"
+)]
+
+mod emulator_as_a_process;
+mod fence;
+mod ground;
+mod ground_itself;
+mod life;
+mod scene;
+mod secrets;
+mod upcloud_client;

@@ -1,0 +1,486 @@
+//! The key protocol, searched exhaustively within bounds: the real `next`, the real ledger types, and a model of the
+//! executor, Kubernetes, the cloud, users and faults around them.
+//!
+//! Invariants: **I1** no key of ours leaks. **I2** the target holds a live key. **I3** the wanted number of keys. **I4**
+//! foreign keys and Secrets are not touched. **I5** every fault heals without a human. **I6** the target never names a
+//! dead key until somebody tampers. I4 and I6 in every world; the others from every world on, once faults stop.
+//!
+//! The bounds here run in seconds. Larger ones: `COOPER_KEY_MODEL="processes=2 faults=1 rotations=1" cargo test --release
+//! --test key_model -- one_setting --nocapture`; words: processes, faults, acts, rotations, holds, foreigns,
+//! recreations, rejects (numbers), exclusive, foreign, test, user_goes, most (states), act=<name>, off=<rule>.
+
+mod decide;
+mod judge;
+mod names;
+mod nature;
+mod process;
+mod search;
+mod world;
+
+use search::explore;
+use world::{ACTS, Act, Budget, Rule, Setting};
+
+const MOST: usize = 3_000_000;
+
+fn setting(processes: usize, budget: Budget) -> Setting {
+    Setting {
+        processes,
+        budget,
+        acts: ACTS,
+        exclusive: false,
+        foreign_from_start: false,
+        test: false,
+        user_goes: false,
+        off: None,
+    }
+}
+
+fn holds(setting: &Setting) {
+    let report = explore(setting, MOST);
+    println!(
+        "{setting:?}: {} states, {} transitions, depth {}",
+        report.states, report.transitions, report.depth
+    );
+    if let Some((what, way)) = report.broken {
+        panic!("{what}\n{}", way.join("\n"));
+    }
+}
+
+fn breaks_without(rule: Rule, setting: Setting) {
+    let setting = Setting {
+        off: Some(rule),
+        ..setting
+    };
+    let report = explore(&setting, MOST);
+    println!(
+        "without {rule:?}: {:?} after {} states",
+        report.broken.as_ref().map(|b| &b.0),
+        report.states
+    );
+    assert!(
+        report.broken.is_some(),
+        "without the rule {rule:?} nothing breaks in {} states",
+        report.states
+    );
+}
+
+fn budget() -> Budget {
+    Budget::default()
+}
+
+#[test]
+fn one_replica_survives_three_faults() {
+    holds(&setting(
+        1,
+        Budget {
+            faults: 3,
+            ..budget()
+        },
+    ));
+}
+
+#[test]
+fn one_replica_rotates_through_two_faults() {
+    holds(&setting(
+        1,
+        Budget {
+            faults: 2,
+            rotations: 1,
+            ..budget()
+        },
+    ));
+}
+
+#[test]
+fn two_replicas_rotate_together() {
+    holds(&setting(
+        2,
+        Budget {
+            rotations: 1,
+            ..budget()
+        },
+    ));
+}
+
+#[test]
+fn each_user_act_heals() {
+    holds(&setting(
+        1,
+        Budget {
+            acts: 1,
+            rotations: 1,
+            ..budget()
+        },
+    ));
+}
+
+#[test]
+fn each_user_act_heals_beside_a_fault() {
+    holds(&setting(
+        1,
+        Budget {
+            acts: 1,
+            faults: 1,
+            ..budget()
+        },
+    ));
+}
+
+#[test]
+fn a_signed_test_loses_no_key() {
+    let budget = Budget {
+        acts: 1,
+        rejects: 1,
+        ..budget()
+    };
+    holds(&Setting {
+        test: true,
+        ..setting(1, budget)
+    });
+}
+
+#[test]
+fn a_user_that_goes_takes_its_keys_along() {
+    let budget = Budget {
+        acts: 1,
+        faults: 1,
+        recreations: 1,
+        ..budget()
+    };
+    let acts = &[Act::DeleteResource, Act::LoseStatus, Act::Release];
+    holds(&Setting {
+        user_goes: true,
+        acts,
+        ..setting(1, budget)
+    });
+}
+
+#[test]
+fn foreign_keys_stay_whatever_fails() {
+    holds(&setting(
+        1,
+        Budget {
+            faults: 1,
+            foreigns: 1,
+            rotations: 1,
+            ..budget()
+        },
+    ));
+}
+
+#[test]
+fn exclusive_ends_with_one_key() {
+    let budget = Budget {
+        faults: 1,
+        foreigns: 1,
+        ..budget()
+    };
+    holds(&Setting {
+        exclusive: true,
+        ..setting(1, budget)
+    });
+}
+
+#[test]
+fn a_rollback_keeps_both_keys() {
+    holds(&setting(
+        1,
+        Budget {
+            faults: 1,
+            holds: 1,
+            rotations: 1,
+            ..budget()
+        },
+    ));
+}
+
+#[test]
+fn without_the_fence_a_stalled_replica_publishes_a_key_that_is_deleted() {
+    breaks_without(
+        Rule::Fence,
+        setting(
+            2,
+            Budget {
+                faults: 1,
+                ..budget()
+            },
+        ),
+    );
+}
+
+#[test]
+fn without_the_deadline_a_running_mint_is_judged() {
+    breaks_without(Rule::Deadline, setting(2, budget()));
+}
+
+#[test]
+fn without_the_window_a_foreign_key_is_deleted() {
+    let budget = Budget {
+        faults: 1,
+        foreigns: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::Window,
+        Setting {
+            foreign_from_start: true,
+            ..setting(1, budget)
+        },
+    );
+}
+
+#[test]
+fn a_list_from_before_the_ledger_misses_keys() {
+    breaks_without(Rule::ListAfterResource, setting(2, budget()));
+}
+
+#[test]
+fn a_finalizer_that_does_not_wait_leaks_the_open_mint() {
+    let acts = &[Act::DeleteResource];
+    let budget = Budget {
+        faults: 1,
+        acts: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::FinalizerWaits,
+        Setting {
+            acts,
+            ..setting(1, budget)
+        },
+    );
+}
+
+#[test]
+fn a_key_retired_before_its_successor_is_published_is_dead_in_the_secret() {
+    breaks_without(
+        Rule::RetireAfterPublish,
+        setting(
+            1,
+            Budget {
+                rotations: 1,
+                ..budget()
+            },
+        ),
+    );
+}
+
+#[test]
+fn a_delete_without_recorded_intent_hits_a_key_that_is_published() {
+    breaks_without(
+        Rule::IntentBeforeDelete,
+        Setting {
+            exclusive: true,
+            ..setting(2, budget())
+        },
+    );
+}
+
+#[test]
+fn stagings_are_evidence_when_the_status_is_lost() {
+    let acts = &[Act::LoseStatus];
+    let budget = Budget {
+        faults: 1,
+        acts: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::StagingsAsEvidence,
+        Setting {
+            acts,
+            ..setting(1, budget)
+        },
+    );
+}
+
+#[test]
+fn the_mark_names_replaced_keys_when_the_status_is_lost() {
+    let acts = &[Act::LoseStatus];
+    let budget = Budget {
+        rotations: 1,
+        acts: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::MarkReplaces,
+        Setting {
+            acts,
+            ..setting(1, budget)
+        },
+    );
+}
+
+#[test]
+fn an_unconditional_publish_brings_an_old_key_back() {
+    breaks_without(
+        Rule::TargetRevision,
+        setting(
+            2,
+            Budget {
+                rotations: 1,
+                ..budget()
+            },
+        ),
+    );
+}
+
+#[test]
+fn a_chain_without_limits_judges_by_an_old_list() {
+    breaks_without(
+        Rule::ChainLimits,
+        setting(
+            2,
+            Budget {
+                rotations: 1,
+                ..budget()
+            },
+        ),
+    );
+}
+
+#[test]
+fn a_key_tested_before_the_ledger_names_it_looks_foreign() {
+    let acts = &[Act::DeleteStaging];
+    let budget = Budget {
+        acts: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::LedgerBeforeTest,
+        Setting {
+            test: true,
+            acts,
+            ..setting(1, budget)
+        },
+    );
+}
+
+#[test]
+fn an_edited_mark_that_is_believed_costs_a_foreign_key() {
+    let acts = &[Act::ForgeMark];
+    let budget = Budget {
+        acts: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::MarkDigest,
+        Setting {
+            foreign_from_start: true,
+            acts,
+            ..setting(1, budget)
+        },
+    );
+}
+
+#[test]
+fn a_secret_without_its_owner_is_still_ours() {
+    let acts = &[Act::Disown, Act::DeleteResource];
+    breaks_without(
+        Rule::LabelIsOurs,
+        Setting {
+            acts,
+            ..setting(
+                1,
+                Budget {
+                    acts: 2,
+                    ..budget()
+                },
+            )
+        },
+    );
+}
+
+#[test]
+fn a_release_that_discards_a_committed_key_sees_it_published_dead() {
+    let acts = &[Act::Release];
+    let budget = Budget {
+        acts: 1,
+        rotations: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::PublishBeforeRelease,
+        Setting {
+            acts,
+            ..setting(2, budget)
+        },
+    );
+}
+
+#[test]
+fn an_owner_put_back_at_once_undoes_the_release() {
+    let acts = &[Act::Release];
+    breaks_without(
+        Rule::OwnAfterGrace,
+        Setting {
+            acts,
+            ..setting(
+                2,
+                Budget {
+                    acts: 2,
+                    ..budget()
+                },
+            )
+        },
+    );
+}
+
+#[test]
+fn without_making_room_a_full_quota_blocks_for_ever() {
+    let acts = &[Act::DeleteTarget];
+    let budget = Budget {
+        acts: 1,
+        ..budget()
+    };
+    breaks_without(
+        Rule::MakeRoom,
+        Setting {
+            foreign_from_start: true,
+            acts,
+            ..setting(1, budget)
+        },
+    );
+}
+
+/// Runs the setting named by the environment, if any.
+#[test]
+fn one_setting() {
+    let Ok(words) = std::env::var("COOPER_KEY_MODEL") else {
+        return;
+    };
+    let mut setting = setting(1, budget());
+    let mut most = MOST;
+    let mut acts = Vec::new();
+    for word in words.split_whitespace() {
+        let (name, value) = word.split_once('=').unwrap_or((word, "1"));
+        let number = || value.parse::<u8>().expect("a number");
+        match name {
+            "processes" => setting.processes = usize::from(number()),
+            "faults" => setting.budget.faults = number(),
+            "acts" => setting.budget.acts = number(),
+            "rotations" => setting.budget.rotations = number(),
+            "holds" => setting.budget.holds = number(),
+            "foreigns" => setting.budget.foreigns = number(),
+            "recreations" => setting.budget.recreations = number(),
+            "rejects" => setting.budget.rejects = number(),
+            "exclusive" => setting.exclusive = true,
+            "foreign" => setting.foreign_from_start = true,
+            "test" => setting.test = true,
+            "user_goes" => setting.user_goes = true,
+            "most" => most = value.parse().expect("a number of states"),
+            "act" => acts.extend(ACTS.iter().filter(|a| format!("{a:?}") == value)),
+            other => panic!("unknown word {other}"),
+        }
+    }
+    if !acts.is_empty() {
+        setting.acts = acts.leak();
+    }
+    let report = explore(&setting, most);
+    println!(
+        "{words}: {} states, {} transitions, depth {}",
+        report.states, report.transitions, report.depth
+    );
+    if let Some((what, way)) = report.broken {
+        panic!("{what}\n{}", way.join("\n"));
+    }
+}
