@@ -61,7 +61,7 @@ show_secret() {
 import base64, json, sys
 for name, value in sorted(json.load(sys.stdin)["data"].items()):
     text = base64.b64decode(value).decode()
-    shown = text if name in ("AWS_REGION", "AWS_ENDPOINT_URL", "BUCKET_NAME") else f"******** ({len(text)} characters)"
+    shown = text if name in ("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "BUCKET_NAME") else f"******** ({len(text)} characters)"
     print(f"      {name:24} {shown}")'
 }
 
@@ -107,6 +107,13 @@ start_all
 say "applying the samples"
 credentials
 kubectl apply -k "$dir/overlay/demo" >/dev/null
+# One more bucket, which no policy names.
+kubectl apply -n demo -f - >/dev/null <<'YAML'
+apiVersion: upcloud.cooper.dev/v1alpha1
+kind: Bucket
+metadata: {name: private}
+spec: {serviceRef: {name: media}, emptyFor: 0s}
+YAML
 kinds=accounts,objectstorageservices,buckets,iampolicies,iamusers,staticwebsites
 check "every sample became Ready" kubectl wait --for=condition=Ready --timeout=120s -n demo "$kinds" --all
 # One command a kind: together, kubectl shows no columns of their own.
@@ -121,7 +128,7 @@ head -c 100000 /dev/urandom >"$dir/object"
 check "awscli puts an object, in an empty environment" aws_as_workload s3 cp "$dir/object" s3://logs/day/1
 check "and gets it" aws_as_workload s3 cp s3://logs/day/1 "$dir/again"
 check "unchanged" cmp "$dir/object" "$dir/again"
-refused "another bucket is refused to it" aws_as_workload s3api list-objects-v2 --bucket somebody-elses
+refused "a bucket that its policy does not name is refused to it" aws_as_workload s3 cp "$dir/object" s3://private/day/1
 
 echo '<h1>It is up</h1>' >"$dir/site/index.html"
 echo '<h1>Not here</h1>' >"$dir/site/404.html"
