@@ -9,6 +9,10 @@
     clippy::duplicated_attributes,
     reason = "each printer column of a CRD says its type"
 )]
+#![allow(
+    clippy::doc_markdown,
+    reason = "the lines on the fields of a spec are what `kubectl explain` prints"
+)]
 
 pub mod account;
 pub mod api;
