@@ -50,7 +50,7 @@ impl Register for Setup<'_> {
     }
 }
 
-/// The CustomResourceDefinitions of all kinds: file name and YAML.
+/// The [`CustomResourceDefinition`]s of all kinds: file name and YAML.
 pub fn crds() -> anyhow::Result<Vec<(String, String)>> {
     let mut definitions = Definitions::default();
     all(&mut definitions);

@@ -357,6 +357,10 @@ pub struct Held {
 }
 
 /// Fields that every managed kind has.
+#[allow(
+    clippy::doc_markdown,
+    reason = "these lines are what `kubectl explain` prints"
+)]
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Common {

@@ -14,7 +14,7 @@ use super::{
     api::{self, ServiceId},
     cloud::UpCloud,
     service::{ObjectStorageService, Parent},
-    shape::{Span, bucket_name, immutable},
+    shape::{Span, bucket_name, immutable, made},
 };
 use crate::engine::{
     clock::later,
@@ -22,7 +22,7 @@ use crate::engine::{
     fault::Fault,
     keyring::NoKeys,
     known::{Known, Reference, Shared},
-    status::{Origin, Status, whole_seconds},
+    status::{Status, whole_seconds},
 };
 
 /// A bucket of an object storage service.
@@ -112,9 +112,7 @@ impl Shared for Bucket {}
 impl Bucket {
     /// Its place, once it exists at the cloud.
     pub fn made(&self) -> Option<&BucketPlace> {
-        let status = self.status.as_ref()?;
-        let made = matches!(status.origin, Some(Origin::Created | Origin::Adopted));
-        status.place.as_ref().filter(|_| made)
+        made(self.status.as_ref()?, &self.spec.common)
     }
 }
 

@@ -409,7 +409,7 @@ impl UpCloud {
         let key = KeyId::from(id);
         self.api().delete_key(Lane::Write, of, user, &key).await?;
         self.shared.users.edit(of, user, |row| {
-            row.access_keys.retain(|kept| kept.id != key)
+            row.access_keys.retain(|kept| kept.id != key);
         });
         Ok(())
     }

@@ -20,7 +20,7 @@ use super::{
     cloud::UpCloud,
     document,
     service::{ObjectStorageService, Parent},
-    shape::{PolicyDocument, immutable, safe_name},
+    shape::{PolicyDocument, immutable, made, safe_name},
 };
 use crate::engine::{
     external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
@@ -28,7 +28,7 @@ use crate::engine::{
     keyring::NoKeys,
     known::{Known, Reference, Shared},
     reason::Reason,
-    status::{Origin, Status},
+    status::Status,
 };
 
 /// A managed policy of an object storage service.
@@ -172,9 +172,7 @@ impl Shared for IamPolicy {}
 impl IamPolicy {
     /// Its place, once it exists at the cloud.
     pub fn made(&self) -> Option<&PolicyPlace> {
-        let status = self.status.as_ref()?;
-        let made = matches!(status.origin, Some(Origin::Created | Origin::Adopted));
-        status.place.as_ref().filter(|_| made)
+        made(self.status.as_ref()?, &self.spec.common)
     }
 }
 

@@ -136,7 +136,7 @@ pub struct AccessKeySpec {
 }
 
 /// How long an old key stays usable beside the one that replaces it.
-const OVERLAP: Duration = Duration::from_secs(24 * 3600);
+const OVERLAP: Duration = Duration::from_hours(24);
 
 /// Where a user is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]

@@ -5,6 +5,15 @@
 //! - The kinds, one file each: [`account`] (credentials), [`service`] (the root), and in a service [`bucket`], [`iam_user`],
 //!   [`iam_policy`] and [`static_website`]. [`secret`] renders what an access key's Secret holds, [`shape`] has what specs share.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each printer column of a CRD says its type"
+)]
+#![allow(
+    clippy::doc_markdown,
+    reason = "the lines on the fields of a spec are what `kubectl explain` prints"
+)]
+
 pub mod account;
 pub mod api;
 pub mod bucket;
@@ -16,3 +25,6 @@ pub mod secret;
 pub mod service;
 pub mod shape;
 pub mod static_website;
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::engine::known::Reference;
+use crate::engine::{
+    external::{Common, ManagementPolicy},
+    known::Reference,
+    status::{Origin, Status},
+};
 
 /// A resource in the same namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -117,6 +121,17 @@ impl JsonSchema for PolicyDocument {
 
 /// Labels or annotations of a Secret.
 pub type Marks = BTreeMap<String, String>;
+
+/// The place of a resource whose remote exists: made, adopted, or seen by one that only observes.
+pub fn made<'a, P, F: Default + PartialEq>(
+    status: &'a Status<P, F>,
+    common: &Common,
+) -> Option<&'a P> {
+    let ours = matches!(status.origin, Some(Origin::Created | Origin::Adopted));
+    let seen =
+        common.management_policy == ManagementPolicy::Observe && status.at_provider != F::default();
+    status.place.as_ref().filter(|_| ours || seen)
+}
 
 /// Names that satisfy body, path and bucket rules of the API at once (section "Safe rule" of its reference): what cooper makes.
 pub fn safe_name() -> Rule {

@@ -284,7 +284,18 @@ impl External for StaticWebsite {
             enabled: Some(want.enabled),
             error_pages: want.error_pages.iter().cloned().collect(),
         };
-        cloud.create_website(&at.service, &new).await
+        let made = cloud.create_website(&at.service, &new).await?;
+        if made.domain_name == at.domain {
+            Ok(made)
+        } else {
+            Err(Fault::terminal(
+                Reason::AnswerNotUnderstood,
+                format!(
+                    "the cloud made the website on {}, not on {}; delete it there and report this",
+                    made.domain_name, at.domain
+                ),
+            ))
+        }
     }
 
     async fn apply(
