@@ -10,8 +10,8 @@ use super::{
 /// What a pass came to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The remote is ours and as wanted, in this phase of its life.
-    InSync(Phase),
+    /// The remote is ours and as wanted, in this phase of its life; and what to know beyond that.
+    InSync(Phase, Option<String>),
     /// Only observed: in this phase, with these differences from the spec.
     Observed(Phase, Vec<String>),
     /// Only observed, and there is nothing.
@@ -65,7 +65,7 @@ pub fn tell(conditions: &mut Conditions, outcome: &Outcome, issue: Option<&Issue
     conditions.clear(Kind::Stalled);
     let was_ready = ours && conditions.is_true(Kind::Ready);
     match outcome {
-        Outcome::InSync(phase) => in_sync(conditions, phase, issue),
+        Outcome::InSync(phase, hint) => in_sync(conditions, phase, hint.as_deref(), issue),
         Outcome::Observed(phase, differences) => observed(conditions, phase, differences),
         Outcome::NotThere => {
             let text = "nothing of this name exists at the cloud, and managementPolicy is Observe";
@@ -114,7 +114,7 @@ pub fn tell(conditions: &mut Conditions, outcome: &Outcome, issue: Option<&Issue
     }
 }
 
-fn in_sync(conditions: &mut Conditions, phase: &Phase, issue: Option<&Issue>) {
+fn in_sync(conditions: &mut Conditions, phase: &Phase, hint: Option<&str>, issue: Option<&Issue>) {
     conditions.set(
         Kind::Resolved,
         Truth::True,
@@ -142,7 +142,10 @@ fn in_sync(conditions: &mut Conditions, phase: &Phase, issue: Option<&Issue>) {
                 issue.message.clone(),
             );
         }
-        (Phase::Ready, _) => conditions.set(Kind::Ready, Truth::True, Reason::Available, "usable"),
+        (Phase::Ready, _) => {
+            let text = hint.map_or_else(|| "usable".to_owned(), |hint| format!("usable; {hint}"));
+            conditions.set(Kind::Ready, Truth::True, Reason::Available, text);
+        }
         (Phase::Settling(text), _) => {
             conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
             conditions.set(
@@ -272,7 +275,12 @@ mod tests {
     fn told(outcome: &Outcome, issue: Option<&Issue>, was_ready: bool) -> String {
         let mut conditions = Conditions::new(Vec::new(), Some(1), Timestamp::UNIX_EPOCH);
         if was_ready {
-            tell(&mut conditions, &Outcome::InSync(Phase::Ready), None, true);
+            tell(
+                &mut conditions,
+                &Outcome::InSync(Phase::Ready, None),
+                None,
+                true,
+            );
         }
         tell(&mut conditions, outcome, issue, was_ready);
         let list = conditions.finish();
@@ -300,9 +308,13 @@ mod tests {
             |class| Outcome::Failed(Fault::new(class, Reason::CloudUnavailable, "no answer"));
         let text = || "because".to_owned();
         let rows = [
-            (Outcome::InSync(Phase::Ready), false, "TTT--"),
-            (Outcome::InSync(Phase::Settling(text())), true, "FTTT-"),
-            (Outcome::InSync(Phase::Broken(text())), true, "FTT-T"),
+            (Outcome::InSync(Phase::Ready, None), false, "TTT--"),
+            (
+                Outcome::InSync(Phase::Settling(text()), None),
+                true,
+                "FTTT-",
+            ),
+            (Outcome::InSync(Phase::Broken(text()), None), true, "FTT-T"),
             (Outcome::Observed(Phase::Ready, vec![]), false, "TTT--"),
             (
                 Outcome::Observed(Phase::Ready, vec![text()]),
@@ -347,7 +359,7 @@ mod tests {
             message: "rename it".into(),
         };
         assert_eq!(
-            told(&Outcome::InSync(Phase::Ready), Some(&issue), true),
+            told(&Outcome::InSync(Phase::Ready, None), Some(&issue), true),
             "FTTT-"
         );
     }

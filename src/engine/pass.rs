@@ -1,6 +1,6 @@
 //! The loop: one pass over one resource.
 //!
-//! guard → resolve → observe → { diff → plan → act } at most four turns → keys → publish. Create, attach and mint happen in one pass.
+//! guard → resolve → observe → { diff → plan → act } a few turns → keys → publish. Create, attach and mint happen in one pass.
 //! What is decided is decided by pure functions (`intent`, `plan`, `diff`, `next`, `tell`); here is only the order of effects.
 //! A pass may die after any request: the claim is written before a create, the finalizer before the claim, and every step is safe to repeat.
 
@@ -165,6 +165,7 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         learned: None,
         claimed: None,
         made: None,
+        minted: false,
         retry: None,
     };
     let outcome = pass.run().await;
@@ -185,6 +186,8 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
     /// The keys of a user that this pass made, as the answer to its create showed them.
     made: Option<keys::List>,
+    /// Whether this pass made a key.
+    minted: bool,
     /// When to look again, if something in the pass knows better than the outcome.
     pub(super) retry: Option<Duration>,
 }
@@ -372,7 +375,7 @@ impl<K: External> Pass<'_, K> {
         let dice = rand::random();
         let is_moving = matches!(
             outcome,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_))
+            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
                 | Outcome::Observed(Phase::Settling(_), _)
                 | Outcome::Leaving(_)
                 | Outcome::Held(_)
@@ -392,10 +395,10 @@ impl<K: External> Pass<'_, K> {
         let own = match outcome {
             Outcome::Finished => return None,
             Outcome::Paused => delay::SLOW,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_))
+            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
             | Outcome::Observed(Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
-            Outcome::InSync(_) | Outcome::Observed(..) | Outcome::NotThere => {
+            Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
                 delay::jittered(self.engine.core.settings.drift, dice)
             }
             Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
@@ -431,7 +434,7 @@ impl<K: External> Pass<'_, K> {
             return;
         }
         let drift = next.map(|next| later(core.clock.now(), next));
-        let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(_));
+        let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
         let secret = looks_at_secret.then(|| {
             later(
                 core.clock.now(),
@@ -441,7 +444,7 @@ impl<K: External> Pass<'_, K> {
         // A light look at the Secret must not push the next look at the remote away.
         let is_light = self.memo.due
             && self.memo.drift.is_some_and(|drift| drift > self.now)
-            && matches!(outcome, Outcome::InSync(_))
+            && matches!(outcome, Outcome::InSync(..))
             && self.retry.is_none();
         if !is_light {
             self.memo.drift = drift;

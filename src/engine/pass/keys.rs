@@ -13,7 +13,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{Pass, Stop, mint::Mint, present::Site};
 use crate::engine::{
-    external::{Cloud, External},
+    external::{Cloud, External, View},
     fault::{Class, Fault},
     key::{
         self, BlockedBy, KeyStep, KeyWant, Ledger, Listed, Mark, Minting, Owner, Slot, Stored,
@@ -90,6 +90,20 @@ impl<K: External> Pass<'_, K> {
     ) -> Result<Outcome, Stop> {
         self.tend(site, Some(desired), Some(now), key::Want::Present)
             .await?;
+        if self.minted {
+            // Our own writes lie over the shared list: this asks nobody.
+            let view = View {
+                since: Timestamp::MIN,
+                fresh: false,
+                deep: false,
+                ..site.view
+            };
+            if let Ok(Some(now)) =
+                K::observe(&site.session.pass(view), &site.place, &self.facts()).await
+            {
+                self.learn(Some(desired), &now);
+            }
+        }
         Ok(outcome)
     }
 
@@ -111,6 +125,9 @@ impl<K: External> Pass<'_, K> {
         };
         let want = self.key_want(site, spec, want);
         let made = self.made.take();
+        // An ending reads the stagings too before it says that nothing is left.
+        let may_be_settled =
+            made.is_none() && matches!(want.want, key::Want::Present | key::Want::NoKey);
         let mut desk = Desk {
             pass: self,
             site,
@@ -119,7 +136,7 @@ impl<K: External> Pass<'_, K> {
             began: Instant::now(),
             paid: None,
         };
-        if let Some(keys) = now.and_then(K::Keys::seen).filter(|_| made.is_none()) {
+        if let Some(keys) = now.and_then(K::Keys::seen).filter(|_| may_be_settled) {
             if desk.is_settled(&keys).await? {
                 return Ok(Tended::Settled);
             }

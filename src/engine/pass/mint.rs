@@ -159,6 +159,7 @@ impl<K: External> Desk<'_, '_, K> {
             }
             tokio::time::sleep(RETRY).await;
         }
+        self.pass.minted = true;
         self.pass.note(Note::normal(
             Reason::KeyIssued,
             format!("access key {id} was made"),

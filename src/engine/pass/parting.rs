@@ -48,14 +48,17 @@ impl<K: External> Pass<'_, K> {
         if let Some(remote) = &now {
             self.learn(None, remote);
         }
-        let held = self.held(now.as_ref(), force);
+        let mut held = self.held(now.as_ref(), force);
         if K::Keys::ISSUES {
             let user_goes = now.is_some() && held.is_none();
             match self
                 .tend(&site, None, now.as_ref(), key::Want::Gone { user_goes })
                 .await?
             {
-                Tended::Settled | Tended::UserGoes => {}
+                Tended::UserGoes => {}
+                // Ours are revoked, and still the user may not go: what is left is somebody else's.
+                Tended::Settled if user_goes && !force => held = self.foreign_keys(&site).await?,
+                Tended::Settled => {}
                 Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
             }
         }
@@ -90,6 +93,24 @@ impl<K: External> Pass<'_, K> {
         }
         let text = format!("deleted {}", place_text(&site.place));
         self.end(&text).await
+    }
+
+    async fn foreign_keys(&self, site: &Site<K>) -> Result<Option<String>, Stop> {
+        let keys = K::Keys::list(&site.cloud(), &site.place)
+            .await?
+            .map(|keys| keys.keys)
+            .unwrap_or_default();
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        let ids = keys
+            .iter()
+            .map(|key| key.id.to_string())
+            .collect::<Vec<_>>()
+            .join(", ");
+        Ok(Some(format!(
+            "access keys that cooper did not make would go with it: {ids}; delete them at the cloud, or set spec.deletionPolicy: Delete or spec.exclusive: true"
+        )))
     }
 
     /// Unlocks, deletes, and looks whether it is gone. `None`: it is.

@@ -14,7 +14,7 @@ use crate::engine::{
 };
 
 /// Create or adopt, change, see that it is as wanted: a pass that needs more is looking at something that somebody else changes too.
-const TURNS: usize = 4;
+const TURNS: usize = 6;
 
 /// One remote as a pass works on it.
 pub(super) struct Site<K: External> {
@@ -75,7 +75,7 @@ impl<K: External> Pass<'_, K> {
         }
         let outcome = done?;
         match (&now, &outcome) {
-            (Some(remote), Outcome::InSync(_)) if K::Keys::ISSUES => {
+            (Some(remote), Outcome::InSync(..)) if K::Keys::ISSUES => {
                 self.issue(&site, &desired, remote, outcome).await
             }
             _ => Ok(outcome),
@@ -159,7 +159,7 @@ impl<K: External> Pass<'_, K> {
             match self.turn(site, desired, now).await? {
                 Turn::Again => {}
                 Turn::End(outcome) => {
-                    if site.view.deep && matches!(outcome, Outcome::InSync(_)) {
+                    if site.view.deep && matches!(outcome, Outcome::InSync(..)) {
                         self.memo.deep = Some(self.now);
                     }
                     return Ok(outcome);
@@ -178,11 +178,14 @@ impl<K: External> Pass<'_, K> {
         desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
+        let claim = self.claim(site);
         let diff = now.as_ref().map(|remote| {
-            self.learn(Some(desired), remote);
+            // What a foreign remote shows is nothing of ours: remembered, it would be taken for ours later.
+            if claim != Claim::Foreign {
+                self.learn(Some(desired), remote);
+            }
             K::diff(desired, remote, &self.facts())
         });
-        let claim = self.claim(site);
         let step = plan(Want::Present, claim, seen::<K>(now.as_ref(), diff.as_ref()));
         match (step, now.as_mut(), diff) {
             (Step::Create, ..) => self.create(site, desired, now).await,
@@ -196,7 +199,10 @@ impl<K: External> Pass<'_, K> {
             }
             (Step::Keep, Some(remote), _) => {
                 self.confirm(site);
-                Ok(Turn::End(Outcome::InSync(K::phase(remote))))
+                Ok(Turn::End(Outcome::InSync(
+                    K::phase(remote),
+                    K::hint(remote),
+                )))
             }
             (Step::Wait, Some(remote), _) => Ok(Turn::End(Outcome::Busy(
                 Reason::Removing,
