@@ -30,8 +30,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             drift: delay::DRIFT,
-            secret_check: Duration::from_secs(60),
-            deep: Duration::from_secs(24 * 3600),
+            secret_check: Duration::from_mins(1),
+            deep: Duration::from_hours(24),
         }
     }
 }

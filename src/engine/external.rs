@@ -185,6 +185,7 @@ pub trait External:
 /// One account of one provider.
 pub trait Cloud: Clone + Send + Sync + 'static {
     /// The same account, read with the freshness that one pass wants.
+    #[must_use]
     fn pass(&self, view: View) -> Self;
 
     /// The same account with this many requests paid from the budget at once, so that they follow each other without queueing anew.
@@ -208,7 +209,7 @@ pub struct View {
 }
 
 /// What [`External::resolve`] found.
-pub struct Resolved<K: External + ?Sized> {
+pub struct Resolved<K: External> {
     /// The account whose credentials reach the remote.
     pub account: AccountKey,
     /// Where the remote is or shall be.

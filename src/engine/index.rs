@@ -23,16 +23,16 @@ struct Links {
 
 impl References {
     /// Notes all that `from` names now. Answers whom it named before and names no more.
-    pub fn set(&self, from: &Target, refs: Vec<Ref>) -> Vec<Target> {
+    pub fn set(&self, from: &Target, refs: &[Ref]) -> Vec<Target> {
         let mut links = locked(&self.0);
         let before = links
             .names
-            .insert(from.clone(), refs.clone())
+            .insert(from.clone(), refs.to_vec())
             .unwrap_or_default();
         for old in &before {
             links.unlink(from, old);
         }
-        for new in &refs {
+        for new in refs {
             links
                 .named_by
                 .entry(new.target.clone())
@@ -187,7 +187,7 @@ mod tests {
                 .is_empty()
         );
         assert_eq!(index.holding(&parent), [child.clone()]);
-        assert_eq!(index.set(&child, vec![]), [parent.clone()]);
+        assert_eq!(index.set(&child, &[]), [parent.clone()]);
         assert!(index.holding(&parent).is_empty() && index.naming(&parent).is_empty());
         assert!(index.remove(&child).is_empty());
     }
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_reading_reference_wakes_but_does_not_hold() {
         let index = References::default();
-        index.set(&target("child"), vec![Ref::reading(target("parent"))]);
+        index.set(&target("child"), &[Ref::reading(target("parent"))]);
         assert_eq!(index.naming(&target("parent")), [target("child")]);
         assert!(index.holding(&target("parent")).is_empty());
     }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::ground::{Emulator, Ground, Namespace, Operator, Start, eventually};
 
 /// How long something may take that should take a moment: the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The token of the emulator's default account.
 pub const TOKEN: &str = "ucat_demo";

@@ -332,7 +332,7 @@ impl<A: Provider> Pass<'_, A> {
         match outcome {
             Outcome::Connected => check,
             Outcome::Kept(..) | Outcome::InUse(_) => check.min(Duration::from_secs(20)),
-            Outcome::Down(_, _, Class::Terminal) => check.min(Duration::from_secs(60)),
+            Outcome::Down(_, _, Class::Terminal) => check.min(Duration::from_mins(1)),
             Outcome::Down(..) => check.min(Duration::from_secs(10)),
         }
     }
@@ -470,7 +470,7 @@ pub fn named(targets: &[Target]) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     if targets.len() > 5 {
-        text.push_str(&format!(" and {} more", targets.len() - 5));
+        text = format!("{text} and {} more", targets.len() - 5);
     }
     text
 }

@@ -105,8 +105,8 @@ fn released(view: &View) -> Option<KeyStep> {
 /// The mark a released target keeps: the listed ids of ours, so that a later adoption can retire them.
 fn released_mark(view: &View, target: &OwnTarget) -> Option<Mark> {
     let listed_old = view.ledger.old.iter().map(|o| &o.id);
-    let replaced = target.mark.iter().flat_map(|m| &m.replaces);
-    let replaces: BTreeSet<KeyId> = replaced
+    let named = target.mark.iter().flat_map(|m| &m.replaces);
+    let replaces: BTreeSet<KeyId> = named
         .chain(listed_old)
         .filter(|id| view.is_listed(id))
         .cloned()

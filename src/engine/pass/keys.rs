@@ -30,7 +30,7 @@ use crate::engine::{
 /// More steps than any chain of them needs: a pass that gets there is going round in circles.
 const STEPS: usize = 48;
 /// A pass ends within this time of its first look, by a clock that cannot be set; checked before every cloud write.
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_mins(2);
 
 /// What tending the keys came to.
 pub(super) enum Tended {

@@ -238,7 +238,7 @@ fn leaving<K: External>(remote: &K::Remote) -> String {
 }
 
 /// A pass over a deleted resource must not outlive it: a delete goes by name, and a new resource may soon have that name.
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_mins(2);
 
 /// What a deletion that ran out of its time says.
 pub(super) fn too_slow() -> Fault {
