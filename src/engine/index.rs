@@ -111,7 +111,7 @@ impl Owners {
     /// Notes that `owner` stands for `place`, and answers who else does with an older claim.
     ///
     /// Older means created earlier; the uid decides between twins. All claims are kept, so when the older one goes the younger takes over.
-    pub fn claim(&self, place: &str, owner: Owner) -> Option<Owner> {
+    pub fn claim(&self, place: &str, owner: &Owner) -> Option<Owner> {
         let mut all = locked(&self.0);
         let claims = all.entry(place.to_owned()).or_default();
         if !claims.iter().any(|known| known.uid == owner.uid) {
@@ -124,17 +124,17 @@ impl Owners {
             .cloned()
     }
 
-    /// Takes the place unless somebody stands there already, whatever their age.
-    pub fn reserve(&self, place: &str, owner: Owner) -> Result<(), Owner> {
+    /// Takes the place unless somebody stands there already, whatever their age; answers who.
+    pub fn reserve(&self, place: &str, owner: &Owner) -> Option<Owner> {
         let mut all = locked(&self.0);
         let claims = all.entry(place.to_owned()).or_default();
         if let Some(other) = claims.iter().find(|known| known.uid != owner.uid) {
-            return Err(other.clone());
+            return Some(other.clone());
         }
         if claims.is_empty() {
-            claims.push(owner);
+            claims.push(owner.clone());
         }
-        Ok(())
+        None
     }
 
     /// Forgets the claim of `uid` on `place`. Answers who else stands there.
@@ -183,7 +183,7 @@ mod tests {
         let (child, parent) = (target("child"), target("parent"));
         assert!(
             index
-                .set(&child, vec![Ref::holding(parent.clone())])
+                .set(&child, &[Ref::holding(parent.clone())])
                 .is_empty()
         );
         assert_eq!(index.holding(&parent), [child.clone()]);
@@ -203,24 +203,24 @@ mod tests {
     #[test]
     fn the_older_claim_wins_and_the_younger_follows_it() {
         let owners = Owners::default();
-        assert_eq!(owners.claim("p", owner("young", 20)), None);
-        assert_eq!(owners.claim("p", owner("old", 10)), None);
+        assert_eq!(owners.claim("p", &owner("young", 20)), None);
+        assert_eq!(owners.claim("p", &owner("old", 10)), None);
         assert_eq!(
-            owners.claim("p", owner("young", 20)),
+            owners.claim("p", &owner("young", 20)),
             Some(owner("old", 10))
         );
         assert_eq!(owners.release("p", "uid-old"), [target("young")]);
-        assert_eq!(owners.claim("p", owner("young", 20)), None);
+        assert_eq!(owners.claim("p", &owner("young", 20)), None);
     }
 
     #[test]
     fn a_taken_place_cannot_be_reserved() {
         let owners = Owners::default();
-        assert_eq!(owners.reserve("p", owner("first", 20)), Ok(()));
+        assert_eq!(owners.reserve("p", &owner("first", 20)), None);
         assert_eq!(
-            owners.reserve("p", owner("older", 10)),
-            Err(owner("first", 20))
+            owners.reserve("p", &owner("older", 10)),
+            Some(owner("first", 20))
         );
-        assert_eq!(owners.reserve("p", owner("first", 20)), Ok(()));
+        assert_eq!(owners.reserve("p", &owner("first", 20)), None);
     }
 }

@@ -5,7 +5,6 @@
 //! A pass may die after any request: the claim is written before a create, the finalizer before the claim, and every step is safe to repeat.
 
 mod keys;
-mod mint;
 mod parting;
 mod present;
 
@@ -27,11 +26,12 @@ use super::{
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{ABANDON, Intent},
+    keyring::Keyring,
     memory::{Memo, Memory},
     object::{Trouble, answered},
     outcome::{Issue, Outcome, tell},
     reason::Reason,
-    status::{Conditions, Origin},
+    status::{Conditions, Kind, Origin},
     subject::{StatusOf, Subject, owner_of, place_key, target_of},
     wake::{Cause, Wake},
 };
@@ -92,7 +92,7 @@ impl<K: External> Controlled<K> for Engine<K> {
         };
         self.core.owners.claim(
             &place_key::<K>(&account, &place),
-            owner_of::<K>(stored.meta()),
+            &owner_of::<K>(stored.meta()),
         );
     }
 
@@ -166,6 +166,7 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         claimed: None,
         made: None,
         minted: false,
+        reached: None,
         retry: None,
     };
     let outcome = pass.run().await;
@@ -186,6 +187,8 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
     /// The keys of a user that this pass made, as the answer to its create showed them.
     made: Option<keys::List>,
+    /// The account whose session this pass works with.
+    reached: Option<AccountKey>,
     /// Whether this pass made a key.
     minted: bool,
     /// When to look again, if something in the pass knows better than the outcome.
@@ -228,10 +231,17 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// The session of an account, or what to say without one.
-    pub(super) fn session(&self, account: &AccountKey, view: View) -> Result<K::Cloud, Outcome> {
+    pub(super) fn session(
+        &mut self,
+        account: &AccountKey,
+        view: View,
+    ) -> Result<K::Cloud, Outcome> {
         use super::external::Cloud;
         match self.engine.sessions.link(account) {
-            Link::Up(cloud) => Ok(cloud.pass(view)),
+            Link::Up(cloud) => {
+                self.reached = Some(account.clone());
+                Ok(cloud.pass(view))
+            }
             Link::Down(why) => Err(Outcome::NoSession(why)),
         }
     }
@@ -316,10 +326,10 @@ impl<K: External> Pass<'_, K> {
 
     /// Publishes what the pass came to, if it differs from what stands, and sets the next look.
     async fn finish(mut self, outcome: Outcome) {
-        if let Outcome::Failed(fault) = &outcome {
-            if let (Class::Denied, Some((account, _))) = (fault.class, self.subject.claim()) {
-                self.engine.sessions.doubt(account);
-            }
+        if let Outcome::Failed(fault) = &outcome
+            && let (Class::Denied, Some(account)) = (fault.class, &self.reached)
+        {
+            self.engine.sessions.doubt(account);
         }
         let mut written = Ok(false);
         // A conflict is decided anew at once; the next pass has something to say.
@@ -357,6 +367,14 @@ impl<K: External> Pass<'_, K> {
             self.issue.as_ref(),
             status.origin.is_some(),
         );
+        if !K::Keys::ISSUES
+            || self
+                .subject
+                .spec()
+                .is_some_and(|spec| K::Keys::spec(spec).is_none())
+        {
+            conditions.clear(Kind::Issued);
+        }
         status.conditions = conditions.finish();
         status.observed_generation = self.subject.meta.generation;
         status.deletion_policy = Some(self.subject.policy());
@@ -468,9 +486,9 @@ impl<K: External> Pass<'_, K> {
         let owner = self.subject.owner();
         let other = match self.subject.claim() {
             Some((a, p)) if a == account && p == place => {
-                self.engine.core.owners.claim(&key, owner)
+                self.engine.core.owners.claim(&key, &owner)
             }
-            _ => self.engine.core.owners.reserve(&key, owner).err(),
+            _ => self.engine.core.owners.reserve(&key, &owner),
         };
         match other {
             None => Ok(()),

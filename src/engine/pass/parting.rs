@@ -55,10 +55,9 @@ impl<K: External> Pass<'_, K> {
                 .tend(&site, None, now.as_ref(), key::Want::Gone { user_goes })
                 .await?
             {
-                Tended::UserGoes => {}
                 // Ours are revoked, and still the user may not go: what is left is somebody else's.
                 Tended::Settled if user_goes && !force => held = self.foreign_keys(&site).await?,
-                Tended::Settled => {}
+                Tended::UserGoes | Tended::Settled => {}
                 Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
             }
         }
@@ -68,7 +67,6 @@ impl<K: External> Pass<'_, K> {
             )));
         }
         match plan(Want::Gone, Claim::Ours, seen::<K>(now.as_ref(), None)) {
-            Step::Done => {}
             Step::Wait => {
                 return Ok(Outcome::Leaving(
                     now.as_ref().map(leaving::<K>).unwrap_or_default(),
@@ -79,7 +77,7 @@ impl<K: External> Pass<'_, K> {
                     return Ok(outcome);
                 }
             }
-            Step::Create | Step::Adopt | Step::Update | Step::Keep | Step::Refuse => {}
+            Step::Done | Step::Create | Step::Adopt | Step::Update | Step::Keep | Step::Refuse => {}
         }
         if K::Keys::ISSUES {
             // The user is gone, and its keys with it; what is left are the Secrets.
@@ -171,8 +169,10 @@ impl<K: External> Pass<'_, K> {
         };
         if K::Keys::ISSUES && self.subject.status.keys.is_some() {
             let now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+            // A committed key is still published, if what it needs can be resolved.
+            let desired = self.resolved().ok().map(|resolved| resolved.desired);
             match self
-                .tend(&site, None, now.as_ref(), key::Want::Released)
+                .tend(&site, desired.as_ref(), now.as_ref(), key::Want::Released)
                 .await?
             {
                 Tended::Settled | Tended::UserGoes => {}
@@ -187,8 +187,9 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// What this resource claimed, with a session to reach it. `None`: it claimed nothing.
-    fn site(&self) -> Result<Option<Site<K>>, Outcome> {
-        let Some((account, place)) = self.subject.claim() else {
+    fn site(&mut self) -> Result<Option<Site<K>>, Outcome> {
+        let Some((account, place)) = self.subject.claim().map(|(a, p)| (a.clone(), p.clone()))
+        else {
             return Ok(None);
         };
         let view = View {
@@ -198,10 +199,10 @@ impl<K: External> Pass<'_, K> {
             parting: true,
             lane: Lane::Fresh,
         };
-        let session = self.session(account, view)?;
+        let session = self.session(&account, view)?;
         Ok(Some(Site {
-            account: account.clone(),
-            place: place.clone(),
+            account,
+            place,
             session,
             view,
         }))

@@ -115,7 +115,7 @@ impl<K: External> Pass<'_, K> {
         Ok(Outcome::Observed(K::phase(&now), differences))
     }
 
-    fn resolved(&self) -> Result<Resolved<K>, Outcome> {
+    pub(super) fn resolved(&self) -> Result<Resolved<K>, Outcome> {
         let Some(object) = &self.subject.object else {
             return Err(self.unreadable());
         };
@@ -221,7 +221,7 @@ impl<K: External> Pass<'_, K> {
                 | Step::Delete
                 | Step::Done,
                 ..,
-            ) => Ok(Turn::End(self.taken(site))),
+            ) => Ok(Turn::End(Self::taken(site))),
         }
     }
 
@@ -247,11 +247,11 @@ impl<K: External> Pass<'_, K> {
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
         if let Some(outcome) = self.lost(site) {
-            return match site.view.fresh {
-                true => Ok(Turn::End(outcome)),
-                // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
-                false => self.look_afresh(site, now).await,
-            };
+            if site.view.fresh {
+                return Ok(Turn::End(outcome));
+            }
+            // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
+            return self.look_afresh(site, now).await;
         }
         let is_new_claim = self.claim(site) != Claim::Ours;
         self.write_claim(site, Origin::Claimed).await?;
@@ -373,7 +373,7 @@ impl<K: External> Pass<'_, K> {
         Some(Outcome::Refused(Reason::RemoteLost, text))
     }
 
-    fn taken(&self, site: &Site<K>) -> Outcome {
+    fn taken(site: &Site<K>) -> Outcome {
         let text = format!(
             "{} exists at the cloud and was not made by this resource; choose another name, or take it over with spec.adoption: IfExists",
             place_text(&site.place)
