@@ -29,6 +29,7 @@ lint: ## formatting, clippy, scripts; nothing may be said
 	cargo clippy --workspace --all-targets -- -D warnings
 	@test -z "$$(gofmt -l tests/cluster)" || { gofmt -d tests/cluster; exit 1; }
 	@for script in demo/*.sh tests/cluster/*.sh .ci/run; do bash -n $$script || exit 1; done
+	@charts/test.sh
 
 crds: ## write crds/ anew from the types
 	cargo run --quiet --package cooper -- crds --dir crds

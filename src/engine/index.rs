@@ -186,8 +186,8 @@ mod tests {
                 .set(&child, &[Ref::holding(parent.clone())])
                 .is_empty()
         );
-        assert_eq!(index.holding(&parent), [child.clone()]);
-        assert_eq!(index.set(&child, &[]), [parent.clone()]);
+        assert_eq!(index.holding(&parent), std::slice::from_ref(&child));
+        assert_eq!(index.set(&child, &[]), std::slice::from_ref(&parent));
         assert!(index.holding(&parent).is_empty() && index.naming(&parent).is_empty());
         assert!(index.remove(&child).is_empty());
     }

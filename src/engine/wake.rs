@@ -168,7 +168,7 @@ mod tests {
         let now = clock.now();
         wakes.at(&target("late"), Some(later(now, Duration::from_hours(2))));
         wakes.at(&target("second"), Some(later(now, Duration::from_mins(10))));
-        wakes.at(&target("first"), Some(later(now, Duration::from_secs(900))));
+        wakes.at(&target("first"), Some(later(now, Duration::from_mins(15))));
         wakes.at(&target("first"), Some(later(now, Duration::from_mins(5))));
         let timer = tokio::spawn({
             let wakes = wakes.clone();
