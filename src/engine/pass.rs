@@ -12,7 +12,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
 use kube::{Api, Resource};
 
 use super::{
@@ -33,7 +36,7 @@ use super::{
     reason::Reason,
     status::{Conditions, Kind, Origin},
     subject::{StatusOf, Subject, owner_of, place_key, target_of},
-    wake::{Cause, Wake},
+    wake::Wake,
 };
 use crate::engine::budget::Lane;
 
@@ -99,21 +102,9 @@ impl<K: External> Controlled<K> for Engine<K> {
     fn gone(&self, stored: &Guarded<K>) {
         let target = target_of::<K>(stored.meta());
         self.memory.forget(&target.namespace, &target.name);
-        if let Some(StatusOf::<K> {
-            account: Some(account),
-            place: Some(place),
-            ..
-        }) = status_of(stored)
-        {
-            let uid = stored.meta().uid.as_deref().unwrap_or_default();
-            for next in self
-                .core
-                .owners
-                .release(&place_key::<K>(&account, &place), uid)
-            {
-                self.core.wakes.wake(&next, Cause::Woken);
-            }
-        }
+        // Also what it only reserved: a refused resource has nothing in its status.
+        let uid = stored.meta().uid.as_deref().unwrap_or_default();
+        self.core.pass_on(&self.core.owners.forget(uid));
     }
 
     fn woken(&self, wake: &Wake) {
@@ -332,6 +323,7 @@ impl<K: External> Pass<'_, K> {
             self.engine.sessions.doubt(account);
         }
         let mut written = Ok(false);
+        let before = self.subject.status.conditions.clone();
         // A conflict is decided anew at once; the next pass has something to say.
         let is_conflict =
             matches!(&outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
@@ -339,6 +331,7 @@ impl<K: External> Pass<'_, K> {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
+        self.announce_issue(&before);
         let next = match &written {
             Err(trouble) => {
                 tracing::debug!(target = %self.subject.target, error = %trouble, "status not written");
@@ -442,6 +435,22 @@ impl<K: External> Pass<'_, K> {
         };
         if is_news {
             self.note(Note::warning(reason, text));
+        }
+    }
+
+    /// Warns once when somebody has to act before the Secret can hold a key; the resource itself may be as wanted all the same.
+    fn announce_issue(&self, before: &[Condition]) {
+        let Some(issue) = &self.issue else { return };
+        let was = before
+            .iter()
+            .find(|condition| condition.type_ == Kind::Issued.name());
+        let is_news = was.is_none_or(|was| was.reason != issue.reason.to_string());
+        let needs_somebody = matches!(
+            issue.reason,
+            Reason::SecretNotOurs | Reason::QuotaFull | Reason::LostKeys
+        );
+        if is_news && needs_somebody {
+            self.note(Note::warning(issue.reason, issue.message.clone()));
         }
     }
 

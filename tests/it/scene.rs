@@ -42,7 +42,11 @@ impl Scene {
 
     /// No operator yet.
     pub async fn without_operator() -> Self {
-        let ground = Ground::get().await;
+        Self::on(Ground::get().await).await
+    }
+
+    /// On this ground; no operator yet.
+    pub async fn on(ground: &'static Ground) -> Self {
         Self {
             ground,
             namespace: ground.namespace().await,

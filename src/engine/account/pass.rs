@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -9,7 +10,7 @@ use std::{
 use aws_lc_rs::digest::{SHA256, digest};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Resource, ResourceExt};
 
 use super::{AccountStatus, Outside, Provider, Sessions};
@@ -21,7 +22,7 @@ use crate::engine::{
     event::Note,
     external::{AccountKey, Ref, Target},
     fault::{Class, Fault},
-    guarded::Guarded,
+    guarded::{Guarded, Part},
     intent::{self, ABANDON},
     object::{FINALIZER, Object, Trouble},
     reason::Reason,
@@ -109,19 +110,19 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
 pub async fn pass<A: Provider>(stored: Arc<Guarded<A>>, accounts: Arc<Accounts<A>>) {
     accounts.core.gate.pass().await;
     let target = target_of::<A>(stored.meta());
-    let Some(account) = stored.whole() else {
-        tracing::warn!(%target, "account cannot be read; correct its spec");
-        return;
-    };
     let now = accounts.core.clock.now();
-    let pass = Pass {
+    let desk = Desk {
         accounts: &accounts,
-        account,
+        meta: stored.meta(),
         key: key_of(&target),
         target: &target,
         now,
     };
-    let next = match pass.run().await {
+    let done = match &*stored {
+        Guarded::Whole(account) => Pass { desk, account }.run().await,
+        Guarded::Part(part) => desk.unreadable(part).await,
+    };
+    let next = match done {
         Ok(next) => next,
         Err(trouble) if trouble.is_conflict() => Duration::from_millis(200),
         Err(trouble) => {
@@ -142,20 +143,34 @@ fn key_of(target: &Target) -> AccountKey {
     }
 }
 
-struct Pass<'a, A: Provider> {
+/// What can be done with an account even if its spec cannot be read.
+struct Desk<'a, A: Provider> {
     accounts: &'a Accounts<A>,
-    account: &'a A,
+    meta: &'a ObjectMeta,
     key: AccountKey,
     target: &'a Target,
     now: Timestamp,
 }
 
+struct Pass<'a, A: Provider> {
+    desk: Desk<'a, A>,
+    account: &'a A,
+}
+
+impl<'a, A: Provider> Deref for Pass<'a, A> {
+    type Target = Desk<'a, A>;
+
+    fn deref(&self) -> &Desk<'a, A> {
+        &self.desk
+    }
+}
+
 impl<A: Provider> Pass<'_, A> {
     async fn run(&self) -> Result<Duration, Trouble> {
         let users = self.accounts.core.references.holding(self.target);
-        let meta = self.account.meta();
-        if meta.deletion_timestamp.is_some() && (users.is_empty() || intent::says(meta, ABANDON)) {
-            self.let_go().await?;
+        let meta = self.meta;
+        if self.may_go(&users) {
+            self.let_go(Some(self.account.credentials_secret())).await?;
             return Ok(delay::SLOW);
         }
         let outcome = match self.connect(!users.is_empty()).await {
@@ -169,7 +184,8 @@ impl<A: Provider> Pass<'_, A> {
             Err(trouble) => Outcome::Kept(Reason::KubernetesUnavailable, trouble.to_string()),
         };
         let next = self.next(&outcome);
-        self.tell(outcome).await?;
+        let before = self.account.status().cloned().unwrap_or_default();
+        self.tell(before, outcome).await?;
         Ok(next)
     }
 
@@ -263,7 +279,7 @@ impl<A: Provider> Pass<'_, A> {
             }
             None => {
                 let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
-                let meta = self.account.meta();
+                let meta = self.meta;
                 let mut version = meta.resource_version.clone().unwrap_or_default();
                 if !intent::has_finalizer(meta) {
                     let mut finalizers = meta.finalizers.clone().unwrap_or_default();
@@ -275,7 +291,7 @@ impl<A: Provider> Pass<'_, A> {
                     ..status
                 };
                 self.conditions(&mut status, &Outcome::Connected);
-                self.write(&object, &version, &status).await?;
+                write(&object, &version, &status).await?;
                 Ok(None)
             }
         }
@@ -336,36 +352,57 @@ impl<A: Provider> Pass<'_, A> {
             Outcome::Down(..) => check.min(Duration::from_secs(10)),
         }
     }
+}
+
+impl<A: Provider> Desk<'_, A> {
+    /// Neither the spec nor, perhaps, the status can be read: an open session goes on, and a deletion still ends.
+    async fn unreadable(&self, part: &Part<A>) -> Result<Duration, Trouble> {
+        let users = self.accounts.core.references.holding(self.target);
+        if self.may_go(&users) {
+            let last = part.last.as_deref();
+            self.let_go(last.map(Provider::credentials_secret)).await?;
+            return Ok(delay::SLOW);
+        }
+        let text = format!(
+            "this Account cannot be read: {}; correct it with kubectl edit. A session opened before goes on until the operator restarts",
+            part.error
+        );
+        let outcome = Outcome::Kept(Reason::Undecodable, text);
+        match before(&part.status) {
+            Ok(before) => self.tell(before, outcome).await?,
+            Err(_) => self.warn(&outcome),
+        }
+        Ok(delay::SLOW)
+    }
+
+    fn may_go(&self, users: &[Target]) -> bool {
+        let is_deleted = self.meta.deletion_timestamp.is_some();
+        is_deleted && (users.is_empty() || intent::says(self.meta, ABANDON))
+    }
 
     /// Nothing uses it any more: gives the Secret back and goes.
-    async fn let_go(&self) -> Result<(), Trouble> {
-        let meta = self.account.meta();
-        if !intent::has_finalizer(meta) {
+    async fn let_go(&self, credentials: Option<&str>) -> Result<(), Trouble> {
+        if !intent::has_finalizer(self.meta) {
             return Ok(());
         }
-        let name = self.account.credentials_secret();
-        if let Found::Ours(secret) = self
-            .accounts
-            .core
-            .secrets
-            .read(&self.key.namespace, name)
-            .await?
-        {
-            self.accounts
-                .core
-                .secrets
-                .mark_in_use(&self.key.namespace, &secret, false)
-                .await?;
+        let (core, namespace) = (&self.accounts.core, &self.key.namespace);
+        match credentials {
+            Some(name) => {
+                if let Found::Ours(secret) = core.secrets.read(namespace, name).await? {
+                    core.secrets.mark_in_use(namespace, &secret, false).await?;
+                }
+            }
+            None => {
+                let text = "gone without being read: its credentials Secret is not known; take the finalizer cooper.dev/in-use off it by hand";
+                core.events
+                    .send::<A>(self.meta, Note::warning(Reason::Undecodable, text));
+            }
         }
-        let mut finalizers = meta.finalizers.clone().unwrap_or_default();
+        let mut finalizers = self.meta.finalizers.clone().unwrap_or_default();
         finalizers.retain(|finalizer| finalizer != FINALIZER);
-        let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
-        object
-            .put_finalizers(
-                &meta.resource_version.clone().unwrap_or_default(),
-                &finalizers,
-            )
-            .await?;
+        let object = Object::of::<A>(core.kube.clone(), self.target);
+        let version = self.meta.resource_version.clone().unwrap_or_default();
+        object.put_finalizers(&version, &finalizers).await?;
         self.accounts.sessions.close(&self.key);
         self.accounts
             .opened
@@ -375,9 +412,8 @@ impl<A: Provider> Pass<'_, A> {
         Ok(())
     }
 
-    async fn tell(&self, outcome: Outcome) -> Result<(), Trouble> {
+    async fn tell(&self, before: AccountStatus, outcome: Outcome) -> Result<(), Trouble> {
         // Pinning wrote a newer status than the one in hand; its own watch event brings the next pass.
-        let before = self.account.status().cloned().unwrap_or_default();
         let mut status = before.clone();
         self.conditions(&mut status, &outcome);
         if status == before || (before.identity.is_none() && matches!(outcome, Outcome::Connected))
@@ -385,34 +421,21 @@ impl<A: Provider> Pass<'_, A> {
             return Ok(());
         }
         let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
-        self.write(
-            &object,
-            &self.account.resource_version().unwrap_or_default(),
-            &status,
-        )
-        .await?;
-        if let Outcome::Down(reason, text, _) | Outcome::Kept(reason, text) = &outcome {
-            self.accounts
-                .core
-                .events
-                .send::<A>(self.account.meta(), Note::warning(*reason, text.clone()));
-        }
+        let version = self.meta.resource_version.as_deref().unwrap_or_default();
+        write(&object, version, &status).await?;
+        self.warn(&outcome);
         Ok(())
     }
 
-    async fn write(
-        &self,
-        object: &Object,
-        version: &str,
-        status: &AccountStatus,
-    ) -> Result<(), Trouble> {
-        let value = serde_json::to_value(status)
-            .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
-        object.put_status(version, &value).await.map(drop)
+    fn warn(&self, outcome: &Outcome) {
+        if let Outcome::Down(reason, text, _) | Outcome::Kept(reason, text) = outcome {
+            let events = &self.accounts.core.events;
+            events.send::<A>(self.meta, Note::warning(*reason, text.clone()));
+        }
     }
 
     fn conditions(&self, status: &mut AccountStatus, outcome: &Outcome) {
-        let generation = self.account.meta().generation;
+        let generation = self.meta.generation;
         let mut conditions =
             Conditions::new(std::mem::take(&mut status.conditions), generation, self.now);
         conditions.clear(Kind::Stalled);
@@ -458,6 +481,20 @@ impl<A: Provider> Pass<'_, A> {
         }
         status.observed_generation = generation;
         status.conditions = conditions.finish();
+    }
+}
+
+async fn write(object: &Object, version: &str, status: &AccountStatus) -> Result<(), Trouble> {
+    let value = serde_json::to_value(status)
+        .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
+    object.put_status(version, &value).await.map(drop)
+}
+
+/// The status of an account whose spec cannot be read.
+fn before(status: &serde_json::Value) -> serde_json::Result<AccountStatus> {
+    match status {
+        serde_json::Value::Null => Ok(AccountStatus::default()),
+        status => serde_json::from_value(status.clone()),
     }
 }
 

@@ -220,10 +220,9 @@ impl<K: External> Pass<'_, K> {
             self.note(Note::normal(reason, told));
         }
         if let Some((account, place)) = self.subject.claim() {
-            self.engine
-                .core
-                .owners
-                .release(&place_key::<K>(account, place), self.subject.uid());
+            let core = &self.engine.core;
+            let key = place_key::<K>(account, place);
+            core.pass_on(&core.owners.release(&key, self.subject.uid()));
         }
         Ok(Outcome::Finished)
     }

@@ -135,7 +135,8 @@ impl<K: External> Pass<'_, K> {
         }
         if self.subject.says(RECREATE) {
             let key = crate::engine::subject::place_key::<K>(was_account, was_place);
-            self.engine.core.owners.release(&key, self.subject.uid());
+            let core = &self.engine.core;
+            core.pass_on(&core.owners.release(&key, self.subject.uid()));
             self.subject.status.origin = None;
             return None;
         }
@@ -295,7 +296,7 @@ impl<K: External> Pass<'_, K> {
             return Err(fault.into());
         }
         if is_new_claim {
-            self.retract_claim(site).await?;
+            self.retract_claim().await?;
         }
         Ok(Turn::Again)
     }
@@ -396,12 +397,11 @@ impl<K: External> Pass<'_, K> {
         Ok(())
     }
 
-    async fn retract_claim(&mut self, site: &Site<K>) -> Result<(), Stop> {
+    /// The place stays reserved: this resource goes on wanting it.
+    async fn retract_claim(&mut self) -> Result<(), Stop> {
         let mut status = self.subject.status.clone();
         (status.account, status.place, status.origin) = (None, None, None);
         self.subject.put_status(status).await?;
-        let key = crate::engine::subject::place_key::<K>(&site.account, &site.place);
-        self.engine.core.owners.release(&key, self.subject.uid());
         self.claimed = None;
         Ok(())
     }
