@@ -11,11 +11,18 @@
     reason = "a test that fails says so by panicking, its helpers too"
 )]
 
+mod adoption;
+mod deletion;
 mod emulator_as_a_process;
 mod fence;
 mod ground;
 mod ground_itself;
+mod hands;
 mod life;
+mod losses;
+mod observing;
+mod pausing;
+mod s3;
 mod scene;
 mod secrets;
 mod upcloud_client;

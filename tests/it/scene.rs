@@ -35,14 +35,22 @@ pub struct Scene {
 impl Scene {
     /// A cloud that settles at once, and an operator.
     pub async fn open() -> Self {
-        let mut scene = Self::without_operator().await;
+        Self::on(Ground::get().await).await
+    }
+
+    /// The same on a ground of the test's own.
+    pub async fn on(ground: &'static Ground) -> Self {
+        let mut scene = Self::bare(ground).await;
         scene.start(Arc::new(Open)).await;
         scene
     }
 
     /// No operator yet.
     pub async fn without_operator() -> Self {
-        let ground = Ground::get().await;
+        Self::bare(Ground::get().await).await
+    }
+
+    async fn bare(ground: &'static Ground) -> Self {
         Self {
             ground,
             namespace: ground.namespace().await,
