@@ -74,7 +74,7 @@ async fn a_paused_deletion_waits_and_goes_on_at_once() {
         .await;
     scene.delete("Bucket", "logs").await;
     let told = scene
-        .until("Bucket", "logs", "Ready", "False", "Paused")
+        .until("Bucket", "logs", "Ready", "False", "DeletionHeld")
         .await;
     assert!(told.contains(PAUSED), "{told}");
     assert!(has_bucket(&scene.at_cloud().await, "logs"));
