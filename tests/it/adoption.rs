@@ -155,7 +155,13 @@ async fn an_existing_service_is_taken_over_only_when_asked() {
     scene.their_service("media").await;
     scene.service().await;
     let told = scene
-        .until("ObjectStorageService", "media", "Ready", "False", "")
+        .until(
+            "ObjectStorageService",
+            "media",
+            "Ready",
+            "False",
+            "NameTaken",
+        )
         .await;
     assert!(told.contains("adoption: IfExists"), "{told}");
     let spec =

@@ -120,14 +120,14 @@ impl Scene {
             .collect()
     }
 
-    /// Waits until the Secret holds the one live key of the user, and that key is none of these; answers its id.
+    /// Waits until the Secret holds a live key of the user, and that key is none of these; answers its id.
     pub async fn new_key(&self, user: &str, secret: &str, besides: &[&str]) -> String {
         let what = format!("Secret {secret} holds a new live key of {user}, not {besides:?}");
         eventually(PATIENCE, &what, async || {
             let live = self.live_keys(user).await;
             let data = self.secret(secret).await.unwrap_or_default();
             let id = data.get("AWS_ACCESS_KEY_ID").cloned().unwrap_or_default();
-            if live == [id.clone()] && !besides.contains(&id.as_str()) {
+            if live.contains(&id) && !besides.contains(&id.as_str()) {
                 Ok(id)
             } else {
                 Err(format!("live {live:?}, in the Secret {id:?}"))

@@ -11,6 +11,7 @@
     reason = "a test that fails says so by panicking, its helpers too"
 )]
 
+mod admission;
 mod adoption;
 mod deletion;
 mod emulator_as_a_process;
@@ -18,11 +19,13 @@ mod fence;
 mod ground;
 mod ground_itself;
 mod hands;
+mod kinds;
 mod life;
 mod losses;
 mod observing;
 mod pausing;
 mod s3;
 mod scene;
+mod secret_entries;
 mod secrets;
 mod upcloud_client;
