@@ -63,7 +63,7 @@ pub trait External:
     type Desired: Send + Sync;
     /// The remote as the cloud shows it.
     type Remote: Clone + Send + Sync;
-    /// One request that brings the remote nearer to the desired state; `Display` is what events and `cooper plan` print.
+    /// One request that brings the remote nearer to the desired state; `Display` is what events print.
     type Change: Display + Send + Sync;
     /// What was seen or done, and is needed by users or by later passes.
     type Facts: Stored + Default;

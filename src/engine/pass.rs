@@ -191,6 +191,9 @@ impl<K: External> Pass<'_, K> {
         let done = match self.subject.intent(self.crd_leaving().await) {
             Intent::Ignore => Ok(Outcome::Finished),
             Intent::Abandon => self.abandon().await,
+            Intent::Pause if self.subject.meta.deletion_timestamp.is_some() => {
+                Ok(Self::deletion_paused())
+            }
             Intent::Pause => Ok(Outcome::Paused),
             Intent::Unreadable => Ok(self.unreadable()),
             Intent::Observe => self.observe_only().await,

@@ -6,6 +6,8 @@
 //! admission is asked, and no policy can keep that from a stolen token.
 
 use http::Request;
+use std::fmt;
+
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, Resource,
@@ -25,7 +27,7 @@ const UNTIL_COLLECTED: &str = "foregroundDeletion";
 const AS_A_READ: &str = "dryRun=All&propagationPolicy=Foreground";
 
 /// What stands under the name of a Secret.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Found {
     /// Nothing.
     Absent,
@@ -33,6 +35,17 @@ pub enum Found {
     Foreign,
     /// A Secret that we may read.
     Ours(Box<Secret>),
+}
+
+// Not derived: the data must not reach a log.
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Foreign => "Foreign",
+            Self::Ours(_) => "Ours",
+        })
+    }
 }
 
 /// Reads and writes Secrets.

@@ -35,7 +35,12 @@ pub struct Scene {
 impl Scene {
     /// A cloud that settles at once, and an operator.
     pub async fn open() -> Self {
-        let mut scene = Self::without_operator().await;
+        Self::on(Ground::get().await).await
+    }
+
+    /// The same on a ground of the test's own.
+    pub async fn on(ground: &'static Ground) -> Self {
+        let mut scene = Self::on(ground).await;
         scene.start(Arc::new(Open)).await;
         scene
     }

@@ -16,7 +16,7 @@ use crate::engine::{
     event::Note,
     external::{DeletionPolicy, External, Phase, View},
     fault::{Class, Fault},
-    intent::{ABANDON, has_finalizer},
+    intent::{ABANDON, PAUSED, has_finalizer},
     key,
     keyring::Keyring,
     outcome::Outcome,
@@ -32,7 +32,8 @@ impl<K: External> Pass<'_, K> {
             Ok(site) => site,
             Err(outcome) => return Ok(outcome),
         }) else {
-            return self.end("it never stood for anything at the cloud").await;
+            let text = "it never stood for anything at the cloud";
+            return self.end(Reason::Deleted, text).await;
         };
         let users = self.engine.core.references.holding(&self.subject.target);
         if !users.is_empty() && !force {
@@ -43,7 +44,7 @@ impl<K: External> Pass<'_, K> {
             );
             return Ok(Outcome::Held(text));
         }
-        let now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        let now = self.last_look(&site).await?;
         self.memo.looked = Some(self.now);
         if let Some(remote) = &now {
             self.learn(None, remote);
@@ -90,7 +91,15 @@ impl<K: External> Pass<'_, K> {
             }
         }
         let text = format!("deleted {}", place_text(&site.place));
-        self.end(&text).await
+        self.end(Reason::Deleted, &text).await
+    }
+
+    /// A look before the end. A collection that is gone took the remote with it.
+    async fn last_look(&self, site: &Site<K>) -> Result<Option<K::Remote>, Fault> {
+        match K::observe(&site.cloud(), &site.place, &self.facts()).await {
+            Err(fault) if fault.reason == Reason::NotFound => Ok(None),
+            seen => seen,
+        }
     }
 
     async fn foreign_keys(&self, site: &Site<K>) -> Result<Option<String>, Stop> {
@@ -165,10 +174,11 @@ impl<K: External> Pass<'_, K> {
             Err(_) if self.subject.status.keys.is_none() => None,
             Err(outcome) => return Ok(outcome),
         }) else {
-            return self.end("let go; nothing at the cloud was ours").await;
+            let text = "let go; nothing at the cloud was ours";
+            return self.end(Reason::Released, text).await;
         };
         if K::Keys::ISSUES && self.subject.status.keys.is_some() {
-            let now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+            let now = self.last_look(&site).await?;
             // A committed key is still published, if what it needs can be resolved.
             let desired = self.resolved().ok().map(|resolved| resolved.desired);
             match self
@@ -183,7 +193,14 @@ impl<K: External> Pass<'_, K> {
             "let go of {}; it stays at the cloud",
             place_text(&site.place)
         );
-        self.end(&text).await
+        self.end(Reason::Released, &text).await
+    }
+
+    /// A deletion while the resource is paused.
+    pub(super) fn deletion_paused() -> Outcome {
+        Outcome::Held(format!(
+            "the deletion waits: paused by the annotation {PAUSED}; remove it to go on"
+        ))
     }
 
     /// What this resource claimed, with a session to reach it. `None`: it claimed nothing.
@@ -209,14 +226,9 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// Takes the finalizer off; from here on the resource is gone.
-    async fn end(&mut self, told: &str) -> Result<Outcome, Stop> {
+    async fn end(&mut self, reason: Reason, told: &str) -> Result<Outcome, Stop> {
         if has_finalizer(&self.subject.meta) {
             self.subject.remove_finalizer().await?;
-            let reason = if self.subject.policy() == DeletionPolicy::Orphan {
-                Reason::Released
-            } else {
-                Reason::Deleted
-            };
             self.note(Note::normal(reason, told));
         }
         if let Some((account, place)) = self.subject.claim() {
