@@ -5,9 +5,9 @@
 //! Secret that is not ours. Nor has cooper `patch`: the answer to a patch that does not decode quotes the Secret in full, before any
 //! admission is asked, and no policy can keep that from a stolen token.
 
-use http::Request;
 use std::fmt;
 
+use http::Request;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
     Api, Client, Resource,

@@ -40,18 +40,18 @@ impl Scene {
 
     /// The same on a ground of the test's own.
     pub async fn on(ground: &'static Ground) -> Self {
-        let mut scene = Self::on(ground).await;
+        let mut scene = Self::bare(ground).await;
         scene.start(Arc::new(Open)).await;
         scene
     }
 
     /// No operator yet.
     pub async fn without_operator() -> Self {
-        Self::on(Ground::get().await).await
+        Self::bare(Ground::get().await).await
     }
 
     /// On this ground; no operator yet.
-    pub async fn on(ground: &'static Ground) -> Self {
+    pub async fn bare(ground: &'static Ground) -> Self {
         Self {
             ground,
             namespace: ground.namespace().await,

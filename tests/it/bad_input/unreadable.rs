@@ -22,7 +22,7 @@ async fn scene_where(crd: &str, pointer: &str) -> Option<Scene> {
     crds.replace(crd, &PostParams::default(), &weaker)
         .await
         .unwrap();
-    let mut scene = Scene::on(ground).await;
+    let mut scene = Scene::bare(ground).await;
     scene.start(std::sync::Arc::new(cooper::wire::Open)).await;
     Some(scene)
 }
