@@ -179,6 +179,13 @@ impl<K: External> Pass<'_, K> {
         desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
+        if now.is_some()
+            && K::Keys::ISSUES
+            && self.claim(site) != Claim::Ours
+            && self.is_marked(site).await?
+        {
+            self.write_claim(site, Origin::Created).await?;
+        }
         let claim = self.claim(site);
         let diff = now.as_ref().map(|remote| {
             // What a foreign remote shows is nothing of ours: remembered, it would be taken for ours later.

@@ -20,6 +20,7 @@ use crate::engine::{
     keyring::{KeySpec, Keyring, Keys},
     outcome::Outcome,
     reason::Reason,
+    secret::Found,
 };
 use mint::Mint;
 
@@ -139,6 +140,25 @@ impl<K: External> Pass<'_, K> {
             return Ok(Tended::Settled);
         }
         desk.tend(now.is_some(), made).await
+    }
+
+    /// Whether the Secret of this resource carries our mark of this place: the claim of a resource whose status is lost.
+    ///
+    /// Owner or label alone prove that the Secret is ours, the mark that it was made for this very user.
+    pub(super) async fn is_marked(&self, site: &Site<K>) -> Result<bool, Stop> {
+        let Some(spec) = self.subject.spec().and_then(K::Keys::spec) else {
+            return Ok(false);
+        };
+        let (namespace, name) = (&self.subject.target.namespace, spec.secret_name.clone());
+        let Found::Ours(secret) = self.engine.core.secrets.read(namespace, &name).await? else {
+            return Ok(false);
+        };
+        let want = KeyWant {
+            adopt: false,
+            ..self.key_want(site, Some(spec), key::Want::Present)
+        };
+        let target = key::decode_target(&secret, &Uid::new(self.subject.uid()), &want);
+        Ok(matches!(target, key::Target::Ours(own) if own.mark.is_some()))
     }
 
     fn key_want(&self, site: &Site<K>, spec: Option<KeySpec>, want: key::Want) -> KeyWant {
