@@ -450,7 +450,7 @@ impl<K: External> Pass<'_, K> {
         let is_news = was.is_none_or(|was| was.reason != issue.reason.to_string());
         let needs_somebody = matches!(
             issue.reason,
-            Reason::SecretNotOurs | Reason::QuotaFull | Reason::LostKeys
+            Reason::SecretNotOurs | Reason::QuotaFull | Reason::LostKeys | Reason::AmbiguousKeys
         );
         if is_news && needs_somebody {
             self.note(Note::warning(issue.reason, issue.message.clone()));

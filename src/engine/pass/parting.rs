@@ -22,6 +22,7 @@ use crate::engine::{
     outcome::Outcome,
     plan::{Claim, Step, Want, plan},
     reason::Reason,
+    status::Origin,
     subject::place_key,
 };
 
@@ -35,18 +36,18 @@ impl<K: External> Pass<'_, K> {
             let text = "it never stood for anything at the cloud";
             return self.end(Reason::Deleted, text).await;
         };
-        let users = self.engine.core.references.holding(&self.subject.target);
-        if !users.is_empty() && !force {
-            let text = format!(
-                "the deletion waits: still used by {}; delete or change these first, or annotate this resource with {ABANDON}: \"true\" to leave {} at the cloud",
-                named(&users),
-                place_text(&site.place)
-            );
+        let in_use = self.in_use(&site).filter(|_| !force);
+        // Only what may never have been made is looked for first: a refused create leaves nothing that anybody could use.
+        let may_be_nothing = self.origin() == Some(Origin::Claimed);
+        if let Some(text) = in_use.clone().filter(|_| !may_be_nothing) {
             return Ok(Outcome::Held(text));
         }
         let now = self.last_look(&site).await?;
         self.memo.looked = Some(self.now);
         if let Some(remote) = &now {
+            if let Some(text) = in_use {
+                return Ok(Outcome::Held(text));
+            }
             self.learn(None, remote);
         }
         let mut held = self.held(now.as_ref(), force);
@@ -100,6 +101,15 @@ impl<K: External> Pass<'_, K> {
             Err(fault) if fault.reason == Reason::NotFound => Ok(None),
             seen => seen,
         }
+    }
+
+    fn in_use(&self, site: &Site<K>) -> Option<String> {
+        let users = self.engine.core.references.holding(&self.subject.target);
+        (!users.is_empty()).then(|| format!(
+            "the deletion waits: still used by {}; delete or change these first, or annotate this resource with {ABANDON}: \"true\" to leave {} at the cloud",
+            named(&users),
+            place_text(&site.place)
+        ))
     }
 
     async fn foreign_keys(&self, site: &Site<K>) -> Result<Option<String>, Stop> {

@@ -41,8 +41,8 @@ async fn a_foreign_secret_of_the_wanted_name_is_left_alone_and_no_key_is_made_fo
         .until("IamUser", "ci", "Issued", "False", "SecretNotOurs")
         .await;
     let help = [
-        "Secret ci-s3 exists and was not made by this resource",
-        "rename or remove it, or choose another spec.accessKey.secretName",
+        "Secret ci-s3 exists and this resource did not make it",
+        "rename or remove it, or choose another secretName",
     ];
     says(&message, &help);
     scene
@@ -107,7 +107,7 @@ async fn a_foreign_secret_in_place_of_ours_is_left_alone_and_the_key_lives_on() 
         &scene,
         CHECK,
         ("IamUser", "ci"),
-        ("Issued", "True", "Issued"),
+        ("Issued", "True", "Rotating"),
     )
     .await;
     let ours = scene.secret("ci-s3").await.unwrap();
@@ -135,7 +135,12 @@ async fn a_full_key_quota_is_told_and_the_keys_of_others_stay() {
     let message = scene
         .until("IamUser", "ci", "Issued", "False", "QuotaFull")
         .await;
-    let help = ["delete one of them at the cloud", "spec.exclusive: true"];
+    let help = [
+        &theirs[0],
+        &theirs[1],
+        "delete one of those at the cloud",
+        "exclusive: true",
+    ];
     says(&message, &help);
     scene
         .until("IamUser", "ci", "Ready", "False", "QuotaFull")

@@ -22,9 +22,7 @@ async fn scene_where(crd: &str, pointer: &str) -> Option<Scene> {
     crds.replace(crd, &PostParams::default(), &weaker)
         .await
         .unwrap();
-    let mut scene = Scene::bare(ground).await;
-    scene.start(std::sync::Arc::new(cooper::wire::Open)).await;
-    Some(scene)
+    Some(Scene::on(ground).await)
 }
 
 /// Merges again and again until the API server works with the weakened schema.
