@@ -29,4 +29,5 @@ mod s3;
 mod scene;
 mod secret_entries;
 mod secrets;
+mod unknowns;
 mod upcloud_client;

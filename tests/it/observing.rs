@@ -10,7 +10,7 @@ use crate::scene::{Scene, user_spec};
 /// A drift round and what it may be late.
 const ROUND: Duration = Duration::from_secs(700);
 
-fn observed_service(labels: Value) -> Value {
+fn observed_service(labels: &Value) -> Value {
     json!({"accountRef": {"name": "default"}, "region": "europe-2", "managementPolicy": "Observe", "labels": labels})
 }
 
@@ -24,7 +24,11 @@ async fn what_is_as_the_spec_says_is_synced_and_nothing_is_written() {
     scene.their_service("media").await;
     scene.account().await;
     scene
-        .apply("ObjectStorageService", "media", observed_service(json!({})))
+        .apply(
+            "ObjectStorageService",
+            "media",
+            observed_service(&json!({})),
+        )
         .await;
     scene.ready("ObjectStorageService", "media").await;
     assert_eq!(scene.writes().await, [""; 0]);
@@ -37,7 +41,7 @@ async fn what_differs_is_named_and_not_changed() {
     let scene = Scene::open().await;
     scene.their_service("media").await;
     scene.account().await;
-    let spec = observed_service(json!({"team": "media"}));
+    let spec = observed_service(&json!({"team": "media"}));
     scene.apply("ObjectStorageService", "media", spec).await;
     let told = scene
         .until(
@@ -93,7 +97,11 @@ async fn children_live_in_an_observed_service() {
     scene.their_service("media").await;
     scene.account().await;
     scene
-        .apply("ObjectStorageService", "media", observed_service(json!({})))
+        .apply(
+            "ObjectStorageService",
+            "media",
+            observed_service(&json!({})),
+        )
         .await;
     scene.user().await;
     scene.ready("IamUser", "ci").await;
@@ -106,7 +114,11 @@ async fn deleting_an_observed_service_leaves_it_at_the_cloud() {
     scene.their_service("media").await;
     scene.account().await;
     scene
-        .apply("ObjectStorageService", "media", observed_service(json!({})))
+        .apply(
+            "ObjectStorageService",
+            "media",
+            observed_service(&json!({})),
+        )
         .await;
     scene.ready("ObjectStorageService", "media").await;
     scene.delete("ObjectStorageService", "media").await;

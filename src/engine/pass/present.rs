@@ -98,10 +98,15 @@ impl<K: External> Pass<'_, K> {
         };
         let now = K::observe(&cloud, &place, &self.subject.status.at_provider).await?;
         self.memo.looked = Some(self.now);
-        if self.subject.status.origin.is_none() {
+        let is_only_seen = self.subject.status.origin.is_none();
+        if is_only_seen {
             self.claimed = Some((account, place, None));
         }
         let Some(now) = now else {
+            if is_only_seen {
+                // What was known of it, an id above all, must not stand in the way of another one of this name.
+                self.learned = Some(K::Facts::default());
+            }
             return Ok(Outcome::NotThere);
         };
         self.learn(Some(&desired), &now);
@@ -393,9 +398,13 @@ impl<K: External> Pass<'_, K> {
     async fn write_claim(&mut self, site: &Site<K>, origin: Origin) -> Result<(), Stop> {
         self.subject.add_finalizer().await?;
         let mut status = self.subject.status.clone();
-        let is_claimed = self.claim(site) == Claim::Ours;
-        if is_claimed && origin == Origin::Claimed {
-            return Ok(());
+        if origin == Origin::Claimed {
+            if self.claim(site) == Claim::Ours && status.origin == Some(Origin::Claimed) {
+                return Ok(());
+            }
+            // What is known is known of one that is gone: by its id, the one that is made now would not be found again.
+            status.at_provider = K::Facts::default();
+            self.learned = None;
         }
         status.account = Some(site.account.clone());
         status.place = Some(site.place.clone());
