@@ -231,7 +231,7 @@ impl<K: External> Pass<'_, K> {
         view: View,
     ) -> Result<K::Cloud, Outcome> {
         use super::external::Cloud;
-        match self.engine.sessions.link(account) {
+        match self.engine.sessions.link_for(account, &self.subject.target) {
             Link::Up(cloud) => {
                 self.reached = Some(account.clone());
                 Ok(cloud.pass(view))
