@@ -14,6 +14,7 @@
 mod admission;
 mod adoption;
 mod bad_input;
+mod changes_of_mind;
 mod deletion;
 mod emulator_as_a_process;
 mod fence;
