@@ -392,6 +392,9 @@ impl<K: External> Pass<'_, K> {
         } else {
             0
         };
+        if failed {
+            self.memo.sweeps = 0;
+        }
         let own = match outcome {
             Outcome::Finished => return None,
             Outcome::Paused => delay::SLOW,

@@ -13,6 +13,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{Pass, Stop, mint::Mint, present::Site};
 use crate::engine::{
+    budget::Lane,
     external::{Cloud, External, View},
     fault::{Class, Fault},
     key::{
@@ -186,6 +187,8 @@ impl<K: External> Desk<'_, '_, K> {
     }
 
     /// The light look: with the ledger in hand, a list that may be older, and one read of the target, is there nothing to do?
+    ///
+    /// A staging that a dead process left beside a finished ledger shows in neither of them, so now and then it reads these too.
     async fn is_settled(&mut self, keys: &Keys) -> Result<bool, Stop> {
         let Some(ledger) = self
             .pass
@@ -198,16 +201,38 @@ impl<K: External> Desk<'_, '_, K> {
             return Ok(false);
         };
         let target = self.read_target(Some(&ledger)).await?;
-        let stored = self.stored(Some(ledger), &target, std::array::from_fn(|_| Slot::Free));
+        let slots = match self.is_swept() {
+            true => Default::default(),
+            false => self.read_stagings().await?.1,
+        };
+        let stored = self.stored(Some(ledger), &target, slots);
         let listed = Listed {
             at: keys.at,
             keys: keys.keys.clone(),
         };
         let is_settled = key::next(&stored, &listed, &self.want) == KeyStep::Settled;
         if is_settled {
-            self.tell_issued(&stored);
+            self.settled(&stored);
         }
         Ok(is_settled)
+    }
+
+    /// Whether the stagings were looked at often enough: once since this process knows the resource or something went wrong, and once
+    /// more a drift round later, when whatever was on its way from a dead process has arrived; after that with each deep read.
+    fn is_swept(&self) -> bool {
+        let needed = match self.site.view.lane {
+            Lane::Drift => 2,
+            Lane::Fresh | Lane::Write => 1,
+        };
+        self.pass.memo.sweeps >= needed && !self.site.view.deep
+    }
+
+    /// Nothing is left to do, and no staging was in the way of saying so.
+    fn settled(&mut self, stored: &Stored) {
+        if !self.is_swept() {
+            self.pass.memo.sweeps = self.pass.memo.sweeps.saturating_add(1);
+        }
+        self.tell_issued(stored);
     }
 
     /// Steps until nothing is left to do or something has to pass first.
@@ -241,7 +266,7 @@ impl<K: External> Desk<'_, '_, K> {
             tracing::debug!(target = %self.pass.subject.target, ?step, "keys");
             match step {
                 KeyStep::Settled => {
-                    self.tell_issued(&sight.stored);
+                    self.settled(&sight.stored);
                     return Ok(Tended::Settled);
                 }
                 KeyStep::UserGoes => return Ok(Tended::UserGoes),
@@ -274,26 +299,9 @@ impl<K: External> Desk<'_, '_, K> {
     async fn look(&mut self) -> Result<Sight, Stop> {
         self.pass.subject.refresh().await?;
         let ledger = self.pass.subject.status.keys.clone();
-        let namespace = self.namespace().to_owned();
-        let secrets = self.pass.engine.core.secrets.clone();
-        let uid = self.uid();
-        let names: [String; key::SLOTS] = std::array::from_fn(|slot| key::staging_name(&uid, slot));
-        let reads =
-            futures::future::join_all(names.iter().map(|name| secrets.read(&namespace, name)));
-        let (target, slots) = futures::future::join(self.read_target(ledger.as_ref()), reads).await;
-        let target = target?;
-        let mut stagings: [Option<Secret>; key::SLOTS] = Default::default();
-        let mut states: [Slot; key::SLOTS] = Default::default();
-        for ((staging, state), read) in stagings.iter_mut().zip(&mut states).zip(slots) {
-            match read? {
-                Found::Absent => {}
-                Found::Foreign => *state = Slot::Taken,
-                Found::Ours(secret) => {
-                    *state = staging::decode(&secret, &uid);
-                    *staging = Some(*secret);
-                }
-            }
-        }
+        let (target, stagings) =
+            futures::future::join(self.read_target(ledger.as_ref()), self.read_stagings()).await;
+        let (target, (stagings, states)) = (target?, stagings?);
         let stored = self.stored(ledger, &target, states);
         let target = match target {
             Found::Ours(secret) => Some(*secret),
@@ -304,6 +312,29 @@ impl<K: External> Desk<'_, '_, K> {
             target,
             stagings,
         })
+    }
+
+    async fn read_stagings(
+        &self,
+    ) -> Result<([Option<Secret>; key::SLOTS], [Slot; key::SLOTS]), Trouble> {
+        let (namespace, uid) = (self.namespace(), self.uid());
+        let secrets = &self.pass.engine.core.secrets;
+        let names: [String; key::SLOTS] = std::array::from_fn(|slot| key::staging_name(&uid, slot));
+        let reads = names.iter().map(|name| secrets.read(namespace, name));
+        let mut stagings: [Option<Secret>; key::SLOTS] = Default::default();
+        let mut states: [Slot; key::SLOTS] = Default::default();
+        let found = futures::future::join_all(reads).await;
+        for ((staging, state), read) in stagings.iter_mut().zip(&mut states).zip(found) {
+            match read? {
+                Found::Absent => {}
+                Found::Foreign => *state = Slot::Taken,
+                Found::Ours(secret) => {
+                    *state = staging::decode(&secret, &uid);
+                    *staging = Some(*secret);
+                }
+            }
+        }
+        Ok((stagings, states))
     }
 
     async fn read_target(&self, ledger: Option<&Ledger>) -> Result<Found, Trouble> {
