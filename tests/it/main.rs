@@ -11,6 +11,7 @@
     reason = "a test that fails says so by panicking, its helpers too"
 )]
 
+mod crash;
 mod emulator_as_a_process;
 mod fence;
 mod ground;
