@@ -24,11 +24,13 @@ test: ## all tests, against a real API server and the emulated clouds
 	cargo build --workspace --bins --tests
 	cargo test --workspace
 
-lint: ## formatting, clippy, scripts; nothing may be said
+lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@test -z "$$(gofmt -l tests/cluster)" || { gofmt -d tests/cluster; exit 1; }
 	@for script in demo/*.sh tests/cluster/*.sh .ci/run; do bash -n $$script || exit 1; done
+	@charts/test.sh
+	@python3 docs/check-links.py
 
 crds: ## write crds/ anew from the types
 	cargo run --quiet --package cooper -- crds --dir crds

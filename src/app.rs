@@ -168,7 +168,7 @@ fn client(config: Config, wire: &Arc<dyn Wire>) -> anyhow::Result<Client> {
 /// Who keeps the gate shut while the fence is not known to stand.
 const FENCE_GATE: &str = "admission fence";
 /// Between two checks of a fence that stands.
-const FENCE_CHECK: Duration = Duration::from_secs(600);
+const FENCE_CHECK: Duration = Duration::from_mins(10);
 /// Between two checks of one that does not; a new policy is active within a second.
 const FENCE_RETRY: Duration = Duration::from_secs(1);
 
@@ -189,7 +189,7 @@ async fn fence(core: Arc<Core>, namespace: Option<String>) {
             }
             // Not knowing for a moment does not make the fence fall; not knowing at start keeps the gate shut.
             Err(trouble) => {
-                tracing::warn!(error = %trouble, "the admission fence could not be checked")
+                tracing::warn!(error = %trouble, "the admission fence could not be checked");
             }
         }
         let wait = if core.gate.shut_by().contains(FENCE_GATE) {

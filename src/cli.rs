@@ -30,7 +30,7 @@ pub struct Cli {
 enum Command {
     /// Run the operator until it is told to stop (SIGTERM, SIGINT).
     Run(Box<Run>),
-    /// Write the CustomResourceDefinitions, one YAML file a kind.
+    /// Write the CRDs, one YAML file a kind.
     Crds(Crds),
 }
 

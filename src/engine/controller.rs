@@ -137,7 +137,7 @@ async fn run<K: Watched, C: Controlled<K>>(
                     &target,
                     Some(super::clock::later(
                         core.clock.now(),
-                        Duration::from_secs(60),
+                        Duration::from_mins(1),
                     )),
                 );
             }
@@ -233,7 +233,7 @@ impl<K: Watched, C: Controlled<K>> Seen<K, C> {
 
     fn applied(&self, stored: &Guarded<K>) {
         let target = target_of::<K>(stored.meta());
-        for old in self.core.references.set(&target, self.kind.refs(stored)) {
+        for old in self.core.references.set(&target, &self.kind.refs(stored)) {
             self.core.wakes.wake(&old, Cause::Woken);
         }
         self.kind.seen(stored);

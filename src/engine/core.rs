@@ -9,10 +9,11 @@ use super::{
     clock::Clock,
     delay,
     event::Events,
+    external::Target,
     index::{Owners, References},
     known::Known,
     secret::Secrets,
-    wake::Wakes,
+    wake::{Cause, Wakes},
 };
 
 /// How often things are looked at; fixed at start.
@@ -30,8 +31,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             drift: delay::DRIFT,
-            secret_check: Duration::from_secs(60),
-            deep: Duration::from_secs(24 * 3600),
+            secret_check: Duration::from_mins(1),
+            deep: Duration::from_hours(24),
         }
     }
 }
@@ -58,6 +59,15 @@ pub struct Core {
     pub settings: Settings,
     /// Closed until every store is filled and the fence stands.
     pub gate: Gate,
+}
+
+impl Core {
+    /// A place was left: whoever stands or wants to stand there looks again.
+    pub fn pass_on(&self, next: &[Target]) {
+        for target in next {
+            self.wakes.wake(target, Cause::Woken);
+        }
+    }
 }
 
 /// Holds all passes back while anybody keeps it shut.

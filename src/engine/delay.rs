@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::fault::{Class, Fault};
 
 /// Between two looks at a remote that is as wanted.
-pub const DRIFT: Duration = Duration::from_secs(600);
+pub const DRIFT: Duration = Duration::from_mins(10);
 /// Between two looks at what only an edit or a person can mend.
-pub const SLOW: Duration = Duration::from_secs(300);
+pub const SLOW: Duration = Duration::from_mins(5);
 /// Between two looks at what a wake-up will announce anyway.
-pub const WOKEN: Duration = Duration::from_secs(120);
+pub const WOKEN: Duration = Duration::from_mins(2);
 
 const FIRST: Duration = Duration::from_secs(1);
 const SETTLING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
@@ -35,7 +35,7 @@ pub fn settling(looks: u32, dice: f64) -> Duration {
 /// Delay while a deletion is held by something that nobody announces: 5 s, growing to 1 min.
 pub fn held(looks: u32, dice: f64) -> Duration {
     spread(
-        doubled(Duration::from_secs(5), looks, Duration::from_secs(60)),
+        doubled(Duration::from_secs(5), looks, Duration::from_mins(1)),
         dice,
     )
 }

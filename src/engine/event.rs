@@ -21,7 +21,7 @@ use super::{clock::Clock, reason::Reason};
 /// The API server refuses longer notes.
 const NOTE_BYTES: usize = 1000;
 /// The same event about the same object is sent once in this time.
-const QUIET: Duration = Duration::from_secs(600);
+const QUIET: Duration = Duration::from_mins(10);
 
 /// How an event looks in `kubectl get events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

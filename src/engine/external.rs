@@ -63,7 +63,7 @@ pub trait External:
     type Desired: Send + Sync;
     /// The remote as the cloud shows it.
     type Remote: Clone + Send + Sync;
-    /// One request that brings the remote nearer to the desired state; `Display` is what events and `cooper plan` print.
+    /// One request that brings the remote nearer to the desired state; `Display` is what events print.
     type Change: Display + Send + Sync;
     /// What was seen or done, and is needed by users or by later passes.
     type Facts: Stored + Default;
@@ -185,6 +185,7 @@ pub trait External:
 /// One account of one provider.
 pub trait Cloud: Clone + Send + Sync + 'static {
     /// The same account, read with the freshness that one pass wants.
+    #[must_use]
     fn pass(&self, view: View) -> Self;
 
     /// The same account with this many requests paid from the budget at once, so that they follow each other without queueing anew.
@@ -208,7 +209,7 @@ pub struct View {
 }
 
 /// What [`External::resolve`] found.
-pub struct Resolved<K: External + ?Sized> {
+pub struct Resolved<K: External> {
     /// The account whose credentials reach the remote.
     pub account: AccountKey,
     /// Where the remote is or shall be.

@@ -15,7 +15,7 @@ pub enum Guarded<K> {
     /// The object.
     Whole(Arc<K>),
     /// What can be read of an object that does not decode.
-    Part(Part<K>),
+    Part(Box<Part<K>>),
 }
 
 /// The readable part of an object that does not decode.
@@ -76,7 +76,7 @@ impl<'de, K: Watched> Deserialize<'de> for Guarded<K> {
         let value = serde_json::Value::deserialize(deserializer)?;
         Ok(match K::deserialize(&value) {
             Ok(object) => Self::Whole(Arc::new(object)),
-            Err(error) => Self::Part(Part {
+            Err(error) => Self::Part(Box::new(Part {
                 metadata: value
                     .get("metadata")
                     .and_then(|meta| ObjectMeta::deserialize(meta).ok())
@@ -84,7 +84,7 @@ impl<'de, K: Watched> Deserialize<'de> for Guarded<K> {
                 status: value.get("status").cloned().unwrap_or_default(),
                 error: error.to_string(),
                 last: None,
-            }),
+            })),
         })
     }
 }

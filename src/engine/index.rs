@@ -23,16 +23,16 @@ struct Links {
 
 impl References {
     /// Notes all that `from` names now. Answers whom it named before and names no more.
-    pub fn set(&self, from: &Target, refs: Vec<Ref>) -> Vec<Target> {
+    pub fn set(&self, from: &Target, refs: &[Ref]) -> Vec<Target> {
         let mut links = locked(&self.0);
         let before = links
             .names
-            .insert(from.clone(), refs.clone())
+            .insert(from.clone(), refs.to_vec())
             .unwrap_or_default();
         for old in &before {
             links.unlink(from, old);
         }
-        for new in &refs {
+        for new in refs {
             links
                 .named_by
                 .entry(new.target.clone())
@@ -94,7 +94,16 @@ impl Links {
 
 /// Which resource stands for which remote. One remote, one resource: the older claim wins.
 #[derive(Default)]
-pub struct Owners(Mutex<HashMap<String, Vec<Owner>>>);
+pub struct Owners(Mutex<Places>);
+
+#[derive(Default)]
+struct Places {
+    claims: HashMap<String, Vec<Owner>>,
+    /// Where a uid stands.
+    held: HashMap<String, BTreeSet<String>>,
+    /// Who was sent away, to be told when the place is free again.
+    refused: HashMap<String, BTreeSet<Target>>,
+}
 
 /// A resource with a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,42 +120,75 @@ impl Owners {
     /// Notes that `owner` stands for `place`, and answers who else does with an older claim.
     ///
     /// Older means created earlier; the uid decides between twins. All claims are kept, so when the older one goes the younger takes over.
-    pub fn claim(&self, place: &str, owner: Owner) -> Option<Owner> {
+    pub fn claim(&self, place: &str, owner: &Owner) -> Option<Owner> {
         let mut all = locked(&self.0);
-        let claims = all.entry(place.to_owned()).or_default();
-        if !claims.iter().any(|known| known.uid == owner.uid) {
-            claims.push(owner.clone());
-            claims.sort_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
-        }
+        let claims = all.put(place, owner.clone());
+        claims.sort_by(|a, b| (a.created, &a.uid).cmp(&(b.created, &b.uid)));
         claims
             .first()
             .filter(|first| first.uid != owner.uid)
             .cloned()
     }
 
-    /// Takes the place unless somebody stands there already, whatever their age.
-    pub fn reserve(&self, place: &str, owner: Owner) -> Result<(), Owner> {
+    /// Takes the place unless somebody stands there already, whatever their age; answers who. Who is sent away is told when the place
+    /// is left.
+    pub fn reserve(&self, place: &str, owner: &Owner) -> Option<Owner> {
         let mut all = locked(&self.0);
-        let claims = all.entry(place.to_owned()).or_default();
-        if let Some(other) = claims.iter().find(|known| known.uid != owner.uid) {
-            return Err(other.clone());
+        let claims = all.claims.get(place).into_iter().flatten();
+        let other = claims
+            .into_iter()
+            .find(|known| known.uid != owner.uid)
+            .cloned();
+        if other.is_some() {
+            let refused = all.refused.entry(place.to_owned()).or_default();
+            refused.insert(owner.resource.clone());
+        } else {
+            all.put(place, owner.clone());
         }
-        if claims.is_empty() {
-            claims.push(owner);
-        }
-        Ok(())
+        other
     }
 
-    /// Forgets the claim of `uid` on `place`. Answers who else stands there.
+    /// Forgets the claim of `uid` on `place`. Answers who else stands or wants to stand there.
     pub fn release(&self, place: &str, uid: &str) -> Vec<Target> {
+        locked(&self.0).leave(place, uid)
+    }
+
+    /// Forgets every place of `uid`, those included that it only reserved. Answers who else stands or wants to stand there.
+    pub fn forget(&self, uid: &str) -> Vec<Target> {
         let mut all = locked(&self.0);
-        let Some(claims) = all.get_mut(place) else {
+        let held = all.held.get(uid).cloned().unwrap_or_default();
+        held.iter()
+            .flat_map(|place| all.leave(place, uid))
+            .collect()
+    }
+}
+
+impl Places {
+    fn put(&mut self, place: &str, owner: Owner) -> &mut Vec<Owner> {
+        let held = self.held.entry(owner.uid.clone()).or_default();
+        held.insert(place.to_owned());
+        let claims = self.claims.entry(place.to_owned()).or_default();
+        if !claims.iter().any(|known| known.uid == owner.uid) {
+            claims.push(owner);
+        }
+        claims
+    }
+
+    fn leave(&mut self, place: &str, uid: &str) -> Vec<Target> {
+        if let Some(held) = self.held.get_mut(uid) {
+            held.remove(place);
+            if held.is_empty() {
+                self.held.remove(uid);
+            }
+        }
+        let Some(claims) = self.claims.get_mut(place) else {
             return Vec::new();
         };
         claims.retain(|known| known.uid != uid);
-        let left = claims.iter().map(|known| known.resource.clone()).collect();
+        let mut left: Vec<_> = claims.iter().map(|known| known.resource.clone()).collect();
         if claims.is_empty() {
-            all.remove(place);
+            self.claims.remove(place);
+            left.extend(self.refused.remove(place).into_iter().flatten());
         }
         left
     }
@@ -183,11 +225,11 @@ mod tests {
         let (child, parent) = (target("child"), target("parent"));
         assert!(
             index
-                .set(&child, vec![Ref::holding(parent.clone())])
+                .set(&child, &[Ref::holding(parent.clone())])
                 .is_empty()
         );
-        assert_eq!(index.holding(&parent), [child.clone()]);
-        assert_eq!(index.set(&child, vec![]), [parent.clone()]);
+        assert_eq!(index.holding(&parent), std::slice::from_ref(&child));
+        assert_eq!(index.set(&child, &[]), std::slice::from_ref(&parent));
         assert!(index.holding(&parent).is_empty() && index.naming(&parent).is_empty());
         assert!(index.remove(&child).is_empty());
     }
@@ -195,7 +237,7 @@ mod tests {
     #[test]
     fn a_reading_reference_wakes_but_does_not_hold() {
         let index = References::default();
-        index.set(&target("child"), vec![Ref::reading(target("parent"))]);
+        index.set(&target("child"), &[Ref::reading(target("parent"))]);
         assert_eq!(index.naming(&target("parent")), [target("child")]);
         assert!(index.holding(&target("parent")).is_empty());
     }
@@ -203,24 +245,35 @@ mod tests {
     #[test]
     fn the_older_claim_wins_and_the_younger_follows_it() {
         let owners = Owners::default();
-        assert_eq!(owners.claim("p", owner("young", 20)), None);
-        assert_eq!(owners.claim("p", owner("old", 10)), None);
+        assert_eq!(owners.claim("p", &owner("young", 20)), None);
+        assert_eq!(owners.claim("p", &owner("old", 10)), None);
         assert_eq!(
-            owners.claim("p", owner("young", 20)),
+            owners.claim("p", &owner("young", 20)),
             Some(owner("old", 10))
         );
         assert_eq!(owners.release("p", "uid-old"), [target("young")]);
-        assert_eq!(owners.claim("p", owner("young", 20)), None);
+        assert_eq!(owners.claim("p", &owner("young", 20)), None);
     }
 
     #[test]
     fn a_taken_place_cannot_be_reserved() {
         let owners = Owners::default();
-        assert_eq!(owners.reserve("p", owner("first", 20)), Ok(()));
+        assert_eq!(owners.reserve("p", &owner("first", 20)), None);
         assert_eq!(
-            owners.reserve("p", owner("older", 10)),
-            Err(owner("first", 20))
+            owners.reserve("p", &owner("older", 10)),
+            Some(owner("first", 20))
         );
-        assert_eq!(owners.reserve("p", owner("first", 20)), Ok(()));
+        assert_eq!(owners.reserve("p", &owner("first", 20)), None);
+    }
+
+    #[test]
+    fn who_was_sent_away_is_told_when_the_place_is_left() {
+        let owners = Owners::default();
+        assert_eq!(owners.reserve("p", &owner("first", 10)), None);
+        assert!(owners.reserve("p", &owner("second", 20)).is_some());
+        assert_eq!(owners.forget("uid-second"), []);
+        assert_eq!(owners.forget("uid-first"), [target("second")]);
+        assert_eq!(owners.reserve("p", &owner("second", 20)), None);
+        assert_eq!(owners.release("p", "uid-second"), []);
     }
 }

@@ -107,117 +107,67 @@ mod tests {
         annotations.extend(has("paused").then(|| note(PAUSED)));
         annotations.extend(has("abandon").then(|| note(ABANDON)));
         ObjectMeta {
-            deletion_timestamp: has("deleting").then(|| Time(jiff::Timestamp::UNIX_EPOCH)),
+            deletion_timestamp: has("deleting").then_some(Time(jiff::Timestamp::UNIX_EPOCH)),
             finalizers: has("finalizer").then(|| vec!["other.example/x".into(), FINALIZER.into()]),
             annotations: Some(annotations),
             ..ObjectMeta::default()
         }
     }
 
-    #[test]
-    fn what_an_object_asks_for() {
-        let full = Common::default();
-        let observe = Common {
-            management_policy: ManagementPolicy::Observe,
+    /// What an object of these words asks for: which annotations and marks it has, its policies, and whether its CRD is leaving.
+    fn asks(words: &str) -> Intent {
+        let has = |word| words.contains(word);
+        let management_policy = if has("observe") {
+            ManagementPolicy::Observe
+        } else {
+            ManagementPolicy::Full
+        };
+        let common = Common {
+            management_policy,
             ..Common::default()
         };
-        use DeletionPolicy::{Delete, DeleteIfEmpty, Orphan};
-        let rows = [
-            ("", Some(&full), DeleteIfEmpty, false, Intent::Present),
-            ("finalizer", Some(&full), Orphan, false, Intent::Present),
-            (
-                "finalizer abandon",
-                Some(&full),
-                DeleteIfEmpty,
-                false,
-                Intent::Present,
-            ),
-            (
-                "finalizer paused",
-                Some(&full),
-                DeleteIfEmpty,
-                false,
-                Intent::Pause,
-            ),
-            ("", Some(&observe), DeleteIfEmpty, false, Intent::Observe),
-            ("", None, DeleteIfEmpty, false, Intent::Unreadable),
-            (
-                "deleting",
-                Some(&full),
-                DeleteIfEmpty,
-                false,
-                Intent::Ignore,
-            ),
-            (
-                "deleting finalizer",
-                Some(&full),
-                DeleteIfEmpty,
-                false,
-                Intent::Gone,
-            ),
-            (
-                "deleting finalizer",
-                Some(&full),
-                Delete,
-                false,
-                Intent::Gone,
-            ),
-            (
-                "deleting finalizer",
-                None,
-                DeleteIfEmpty,
-                false,
-                Intent::Gone,
-            ),
-            (
-                "deleting finalizer",
-                Some(&full),
-                Orphan,
-                false,
-                Intent::Released,
-            ),
-            (
-                "deleting finalizer",
-                Some(&observe),
-                Delete,
-                false,
-                Intent::Released,
-            ),
-            (
-                "deleting finalizer",
-                Some(&full),
-                Delete,
-                true,
-                Intent::Released,
-            ),
-            (
-                "deleting finalizer paused",
-                Some(&full),
-                Delete,
-                false,
-                Intent::Pause,
-            ),
-            (
-                "deleting finalizer paused",
-                Some(&full),
-                Delete,
-                true,
-                Intent::Released,
-            ),
-            (
-                "deleting finalizer paused abandon",
-                Some(&full),
-                Delete,
-                false,
-                Intent::Abandon,
-            ),
-        ];
-        for (words, common, policy, crd_leaving, expected) in rows {
-            assert_eq!(
-                intent(&meta(words), common, policy, crd_leaving),
-                expected,
-                "{words} {common:?} {policy:?} {crd_leaving}"
-            );
+        let policy = match () {
+            () if has("orphan") => DeletionPolicy::Orphan,
+            () if has("force") => DeletionPolicy::Delete,
+            () => DeletionPolicy::DeleteIfEmpty,
+        };
+        intent(
+            &meta(words),
+            (!has("unreadable")).then_some(&common),
+            policy,
+            has("crd"),
+        )
+    }
+
+    #[test]
+    fn a_living_object_is_wanted_unless_it_says_otherwise() {
+        for (words, expected) in [
+            ("", Intent::Present),
+            ("finalizer orphan", Intent::Present),
+            ("finalizer abandon", Intent::Present),
+            ("finalizer paused", Intent::Pause),
+            ("observe", Intent::Observe),
+            ("unreadable", Intent::Unreadable),
+        ] {
+            assert_eq!(asks(words), expected, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_deleted_object_goes_unless_it_is_kept_or_let_go() {
+        for (words, expected) in [
+            ("deleting", Intent::Ignore),
+            ("deleting finalizer", Intent::Gone),
+            ("deleting finalizer force", Intent::Gone),
+            ("deleting finalizer unreadable", Intent::Gone),
+            ("deleting finalizer orphan", Intent::Released),
+            ("deleting finalizer observe force", Intent::Released),
+            ("deleting finalizer crd force", Intent::Released),
+            ("deleting finalizer paused force", Intent::Pause),
+            ("deleting finalizer paused crd", Intent::Released),
+            ("deleting finalizer paused abandon", Intent::Abandon),
+        ] {
+            assert_eq!(asks(words), expected, "{words}");
         }
     }
 

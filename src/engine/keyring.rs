@@ -13,7 +13,7 @@ use super::{
 /// The calls behind `accessKey` of a kind, or [`NoKeys`].
 ///
 /// Times are the cloud's (`Date` of the answer): they order what happened to keys, whatever our own clock says.
-pub trait Keyring<K: External + ?Sized>: Send + Sync + 'static {
+pub trait Keyring<K: External>: Send + Sync + 'static {
     /// Whether the kind issues keys at all; false keeps `status.keys` out of its CRD.
     const ISSUES: bool;
     /// Keys that a user of the cloud may have at once; `None` if unknown.

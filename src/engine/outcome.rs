@@ -52,14 +52,14 @@ pub struct Issue {
 /// `ours`: the remote was made or adopted before. A fault that may pass, or a spec that cannot be acted on, does not make a working
 /// remote unusable, so Ready stays True through it; what takes the remote itself away makes it False.
 pub fn tell(conditions: &mut Conditions, outcome: &Outcome, issue: Option<&Issue>, ours: bool) {
-    match issue {
-        Some(issue) => conditions.set(
+    // A pass that did not get to the keys leaves what was said of them.
+    if let Some(issue) = issue {
+        conditions.set(
             Kind::Issued,
             issue.truth,
             issue.reason,
             issue.message.clone(),
-        ),
-        None => conditions.clear(Kind::Issued),
+        );
     }
     conditions.clear(Kind::Reconciling);
     conditions.clear(Kind::Stalled);
@@ -205,10 +205,10 @@ fn observed(conditions: &mut Conditions, phase: &Phase, differences: &[String]) 
     match phase {
         Phase::Ready => conditions.set(Kind::Ready, Truth::True, Reason::Available, "usable"),
         Phase::Settling(text) => {
-            conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone())
+            conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
         }
         Phase::Leaving(text) => {
-            conditions.set(Kind::Ready, Truth::False, Reason::Removing, text.clone())
+            conditions.set(Kind::Ready, Truth::False, Reason::Removing, text.clone());
         }
         Phase::Broken(text) => conditions.set(
             Kind::Ready,
@@ -234,7 +234,7 @@ fn refused(conditions: &mut Conditions, reason: Reason, text: &str, was_ready: b
     );
     match reason {
         Reason::InvalidSpec | Reason::PlaceChanged => {
-            conditions.set(Kind::Resolved, Truth::False, reason, text)
+            conditions.set(Kind::Resolved, Truth::False, reason, text);
         }
         _ => {}
     }

@@ -5,7 +5,6 @@
 //! A pass may die after any request: the claim is written before a create, the finalizer before the claim, and every step is safe to repeat.
 
 mod keys;
-mod mint;
 mod parting;
 mod present;
 
@@ -13,7 +12,10 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::{
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
 use kube::{Api, Resource};
 
 use super::{
@@ -27,13 +29,14 @@ use super::{
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{ABANDON, Intent},
+    keyring::Keyring,
     memory::{Memo, Memory},
     object::{Trouble, answered},
     outcome::{Issue, Outcome, tell},
     reason::Reason,
-    status::{Conditions, Origin},
+    status::{Conditions, Kind, Origin},
     subject::{StatusOf, Subject, owner_of, place_key, target_of},
-    wake::{Cause, Wake},
+    wake::Wake,
 };
 use crate::engine::budget::Lane;
 
@@ -92,28 +95,16 @@ impl<K: External> Controlled<K> for Engine<K> {
         };
         self.core.owners.claim(
             &place_key::<K>(&account, &place),
-            owner_of::<K>(stored.meta()),
+            &owner_of::<K>(stored.meta()),
         );
     }
 
     fn gone(&self, stored: &Guarded<K>) {
         let target = target_of::<K>(stored.meta());
         self.memory.forget(&target.namespace, &target.name);
-        if let Some(StatusOf::<K> {
-            account: Some(account),
-            place: Some(place),
-            ..
-        }) = status_of(stored)
-        {
-            let uid = stored.meta().uid.as_deref().unwrap_or_default();
-            for next in self
-                .core
-                .owners
-                .release(&place_key::<K>(&account, &place), uid)
-            {
-                self.core.wakes.wake(&next, Cause::Woken);
-            }
-        }
+        // Also what it only reserved: a refused resource has nothing in its status.
+        let uid = stored.meta().uid.as_deref().unwrap_or_default();
+        self.core.pass_on(&self.core.owners.forget(uid));
     }
 
     fn woken(&self, wake: &Wake) {
@@ -166,6 +157,7 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         claimed: None,
         made: None,
         minted: false,
+        reached: None,
         retry: None,
     };
     let outcome = pass.run().await;
@@ -186,6 +178,8 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
     /// The keys of a user that this pass made, as the answer to its create showed them.
     made: Option<keys::List>,
+    /// The account whose session this pass works with.
+    reached: Option<AccountKey>,
     /// Whether this pass made a key.
     minted: bool,
     /// When to look again, if something in the pass knows better than the outcome.
@@ -197,6 +191,9 @@ impl<K: External> Pass<'_, K> {
         let done = match self.subject.intent(self.crd_leaving().await) {
             Intent::Ignore => Ok(Outcome::Finished),
             Intent::Abandon => self.abandon().await,
+            Intent::Pause if self.subject.meta.deletion_timestamp.is_some() => {
+                Ok(Self::deletion_paused())
+            }
             Intent::Pause => Ok(Outcome::Paused),
             Intent::Unreadable => Ok(self.unreadable()),
             Intent::Observe => self.observe_only().await,
@@ -228,10 +225,17 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// The session of an account, or what to say without one.
-    pub(super) fn session(&self, account: &AccountKey, view: View) -> Result<K::Cloud, Outcome> {
+    pub(super) fn session(
+        &mut self,
+        account: &AccountKey,
+        view: View,
+    ) -> Result<K::Cloud, Outcome> {
         use super::external::Cloud;
         match self.engine.sessions.link(account) {
-            Link::Up(cloud) => Ok(cloud.pass(view)),
+            Link::Up(cloud) => {
+                self.reached = Some(account.clone());
+                Ok(cloud.pass(view))
+            }
             Link::Down(why) => Err(Outcome::NoSession(why)),
         }
     }
@@ -316,12 +320,13 @@ impl<K: External> Pass<'_, K> {
 
     /// Publishes what the pass came to, if it differs from what stands, and sets the next look.
     async fn finish(mut self, outcome: Outcome) {
-        if let Outcome::Failed(fault) = &outcome {
-            if let (Class::Denied, Some((account, _))) = (fault.class, self.subject.claim()) {
-                self.engine.sessions.doubt(account);
-            }
+        if let Outcome::Failed(fault) = &outcome
+            && let (Class::Denied, Some(account)) = (fault.class, &self.reached)
+        {
+            self.engine.sessions.doubt(account);
         }
         let mut written = Ok(false);
+        let before = self.subject.status.conditions.clone();
         // A conflict is decided anew at once; the next pass has something to say.
         let is_conflict =
             matches!(&outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
@@ -329,6 +334,7 @@ impl<K: External> Pass<'_, K> {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
+        self.announce_issue(&before);
         let next = match &written {
             Err(trouble) => {
                 tracing::debug!(target = %self.subject.target, error = %trouble, "status not written");
@@ -357,6 +363,14 @@ impl<K: External> Pass<'_, K> {
             self.issue.as_ref(),
             status.origin.is_some(),
         );
+        if !K::Keys::ISSUES
+            || self
+                .subject
+                .spec()
+                .is_some_and(|spec| K::Keys::spec(spec).is_none())
+        {
+            conditions.clear(Kind::Issued);
+        }
         status.conditions = conditions.finish();
         status.observed_generation = self.subject.meta.generation;
         status.deletion_policy = Some(self.subject.policy());
@@ -430,6 +444,22 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
+    /// Warns once when somebody has to act before the Secret can hold a key; the resource itself may be as wanted all the same.
+    fn announce_issue(&self, before: &[Condition]) {
+        let Some(issue) = &self.issue else { return };
+        let was = before
+            .iter()
+            .find(|condition| condition.type_ == Kind::Issued.name());
+        let is_news = was.is_none_or(|was| was.reason != issue.reason.to_string());
+        let needs_somebody = matches!(
+            issue.reason,
+            Reason::SecretNotOurs | Reason::QuotaFull | Reason::LostKeys | Reason::AmbiguousKeys
+        );
+        if is_news && needs_somebody {
+            self.note(Note::warning(issue.reason, issue.message.clone()));
+        }
+    }
+
     fn remember(mut self, outcome: &Outcome, next: Option<Duration>) {
         let (core, target) = (&self.engine.core, &self.subject.target);
         if *outcome == Outcome::Finished {
@@ -471,9 +501,9 @@ impl<K: External> Pass<'_, K> {
         let owner = self.subject.owner();
         let other = match self.subject.claim() {
             Some((a, p)) if a == account && p == place => {
-                self.engine.core.owners.claim(&key, owner)
+                self.engine.core.owners.claim(&key, &owner)
             }
-            _ => self.engine.core.owners.reserve(&key, owner).err(),
+            _ => self.engine.core.owners.reserve(&key, &owner),
         };
         match other {
             None => Ok(()),

@@ -5,6 +5,8 @@
 //! Secret that is not ours. Nor has cooper `patch`: the answer to a patch that does not decode quotes the Secret in full, before any
 //! admission is asked, and no policy can keep that from a stolen token.
 
+use std::fmt;
+
 use http::Request;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -25,7 +27,7 @@ const UNTIL_COLLECTED: &str = "foregroundDeletion";
 const AS_A_READ: &str = "dryRun=All&propagationPolicy=Foreground";
 
 /// What stands under the name of a Secret.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Found {
     /// Nothing.
     Absent,
@@ -33,6 +35,17 @@ pub enum Found {
     Foreign,
     /// A Secret that we may read.
     Ours(Box<Secret>),
+}
+
+// Not derived: the data must not reach a log.
+impl fmt::Debug for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Foreign => "Foreign",
+            Self::Ours(_) => "Ours",
+        })
+    }
 }
 
 /// Reads and writes Secrets.

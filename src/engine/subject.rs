@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Client, Resource};
+use kube::{Client, Resource, core::object::HasSpec};
 
 use super::{
     external::{AccountKey, Common, DeletionPolicy, External, Spec, Target},
@@ -83,7 +83,7 @@ impl<K: External> Subject<K> {
 
     /// The spec, if it can be read.
     pub fn spec(&self) -> Option<&Spec<K>> {
-        self.object.as_deref().map(|object| object.spec())
+        self.object.as_deref().map(HasSpec::spec)
     }
 
     /// The deletion policy in effect.

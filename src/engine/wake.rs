@@ -166,13 +166,10 @@ mod tests {
         let wakes = Arc::new(Wakes::new(clock.clone()));
         let mut stream = wakes.listen("g", "K");
         let now = clock.now();
-        wakes.at(&target("late"), Some(later(now, Duration::from_secs(7200))));
-        wakes.at(
-            &target("second"),
-            Some(later(now, Duration::from_secs(600))),
-        );
-        wakes.at(&target("first"), Some(later(now, Duration::from_secs(900))));
-        wakes.at(&target("first"), Some(later(now, Duration::from_secs(300))));
+        wakes.at(&target("late"), Some(later(now, Duration::from_hours(2))));
+        wakes.at(&target("second"), Some(later(now, Duration::from_mins(10))));
+        wakes.at(&target("first"), Some(later(now, Duration::from_mins(15))));
+        wakes.at(&target("first"), Some(later(now, Duration::from_mins(5))));
         let timer = tokio::spawn({
             let wakes = wakes.clone();
             async move { wakes.run().await }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::engine::{
     external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
-    fault::Fault,
+    fault::{Class, Fault},
     keyring::NoKeys,
     known::{Known, Reference, Shared},
     reason::Reason,
@@ -288,8 +288,27 @@ impl External for IamPolicy {
         Ok(())
     }
 
+    /// AWS refuses to delete a policy with several versions, and nobody has recorded what UpCloud does: a refusal is met by deleting
+    /// those that are not in force.
     async fn delete(cloud: &UpCloud, at: &PolicyPlace, _: &Remote, _: bool) -> Result<(), Fault> {
-        cloud.delete_policy(&at.service, &at.name).await
+        let (service, name) = (&at.service, &at.name);
+        let Err(refused) = cloud.delete_policy(service, name).await else {
+            return Ok(());
+        };
+        if refused.class != Class::Terminal {
+            return Err(refused);
+        }
+        let versions = cloud.versions(service, name).await?;
+        let old: Vec<_> = versions.iter().filter(|kept| !kept.is_default).collect();
+        if old.is_empty() {
+            return Err(refused);
+        }
+        for version in old {
+            cloud
+                .delete_version(service, name, &version.version_id)
+                .await?;
+        }
+        cloud.delete_policy(service, name).await
     }
 
     fn diff(want: &Desired, now: &Remote, facts: &PolicyFacts) -> Diff<Change> {

@@ -318,8 +318,18 @@ impl External for IamUser {
         Ok(())
     }
 
-    async fn delete(cloud: &UpCloud, at: &UserPlace, _: &Remote, _: bool) -> Result<(), Fault> {
-        cloud.delete_user(&at.service, &at.name).await
+    /// AWS refuses to delete a user with policies, and nobody has recorded what UpCloud does: a refusal is met by detaching them. That
+    /// foreign ones may go with the user has been decided before.
+    async fn delete(cloud: &UpCloud, at: &UserPlace, now: &Remote, _: bool) -> Result<(), Fault> {
+        let (service, user) = (&at.service, &at.name);
+        match cloud.delete_user(service, user).await {
+            Err(refused) if refused.reason == Reason::StillAttached => {}
+            done => return done,
+        }
+        for policy in now.policies() {
+            cloud.detach(service, user, &policy).await?;
+        }
+        cloud.delete_user(service, user).await
     }
 
     /// Narrow first, widen last: detach before attach.

@@ -29,7 +29,7 @@ use crate::engine::{
         AccountKey, Adoption, Common, Diff, External, Held, ManagementPolicy, Phase, Ref, Resolved,
         Unresolved,
     },
-    fault::Fault,
+    fault::{Class, Fault},
     keyring::NoKeys,
     known::{Known, Reference, Shared},
     reason::Reason,
@@ -413,6 +413,18 @@ impl ObjectStorageService {
     }
 }
 
+/// A region cannot be corrected in place, so the refusal of one says the way.
+fn with_region(fault: Fault, region: &str) -> Fault {
+    if fault.class != Class::Terminal || !fault.message.contains("region") {
+        return fault;
+    }
+    let message = format!(
+        "{}; is {region} a region of UpCloud's object storage? A region cannot be changed: delete this resource and make it anew with another",
+        fault.message
+    );
+    Fault { message, ..fault }
+}
+
 impl External for ObjectStorageService {
     type Cloud = UpCloud;
     type Account = Account;
@@ -483,7 +495,8 @@ impl External for ObjectStorageService {
     }
 
     async fn create(cloud: &UpCloud, _: &ServicePlace, want: &Desired) -> Result<Remote, Fault> {
-        let row = cloud.create_service(&want.first_spec()).await?;
+        let new = cloud.create_service(&want.first_spec()).await;
+        let row = new.map_err(|fault| with_region(fault, &want.region))?;
         Ok(Remote {
             row,
             contents: None,

@@ -24,10 +24,7 @@ async fn a_user_with_a_policy_gets_a_live_key_and_everything_goes_again() {
     let cloud = scene.at_cloud().await;
     let keys = cloud["users"][0]["keys"].as_array().unwrap().clone();
     assert_eq!(keys.len(), 1, "one key: {cloud}");
-    assert_eq!(
-        keys[0]["id"],
-        secret["AWS_ACCESS_KEY_ID"].as_str()
-    );
+    assert_eq!(keys[0]["id"], secret["AWS_ACCESS_KEY_ID"].as_str());
     assert_eq!(secret["AWS_REGION"], "europe-2");
     assert_eq!(secret["AWS_ENDPOINT_URL_S3"], scene.cloud.s3);
 

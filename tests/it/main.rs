@@ -11,12 +11,25 @@
     reason = "a test that fails says so by panicking, its helpers too"
 )]
 
+mod admission;
+mod adoption;
+mod bad_input;
+mod counts;
 mod crash;
+mod deletion;
 mod emulator_as_a_process;
 mod fence;
 mod ground;
 mod ground_itself;
+mod hands;
+mod kinds;
 mod life;
+mod losses;
+mod observing;
+mod pausing;
+mod s3;
 mod scene;
+mod secret_entries;
 mod secrets;
+mod unknowns;
 mod upcloud_client;

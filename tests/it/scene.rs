@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::ground::{Emulator, Ground, Namespace, Operator, Start, eventually};
 
 /// How long something may take that should take a moment: the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The token of the emulator's default account.
 pub const TOKEN: &str = "ucat_demo";
@@ -35,14 +35,23 @@ pub struct Scene {
 impl Scene {
     /// A cloud that settles at once, and an operator.
     pub async fn open() -> Self {
-        let mut scene = Self::without_operator().await;
+        Self::on(Ground::get().await).await
+    }
+
+    /// The same on a ground of the test's own.
+    pub async fn on(ground: &'static Ground) -> Self {
+        let mut scene = Self::bare(ground).await;
         scene.start(Arc::new(Open)).await;
         scene
     }
 
     /// No operator yet.
     pub async fn without_operator() -> Self {
-        let ground = Ground::get().await;
+        Self::bare(Ground::get().await).await
+    }
+
+    /// On this ground; no operator yet.
+    pub async fn bare(ground: &'static Ground) -> Self {
         Self {
             ground,
             namespace: ground.namespace().await,

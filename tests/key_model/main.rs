@@ -7,7 +7,24 @@
 //!
 //! The bounds here run in seconds. Larger ones: `COOPER_KEY_MODEL="processes=2 faults=1 rotations=1" cargo test --release
 //! --test key_model -- one_setting --nocapture`; words: processes, faults, acts, rotations, holds, foreigns,
-//! recreations, rejects (numbers), exclusive, foreign, test, user_goes, most (states), act=<name>, off=<rule>.
+//! recreations, rejects (numbers), exclusive, foreign, test, `user_goes`, most (states), act=<name>.
+
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::indexing_slicing,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::large_types_passed_by_value,
+    clippy::struct_excessive_bools,
+    reason = "a world is a value of a few small arrays, and every number in it is below eight"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the whole crate is a test"
+)]
 
 mod decide;
 mod judge;
@@ -46,11 +63,8 @@ fn holds(setting: &Setting) {
     }
 }
 
-fn breaks_without(rule: Rule, setting: Setting) {
-    let setting = Setting {
-        off: Some(rule),
-        ..setting
-    };
+fn breaks_without(rule: Rule, mut setting: Setting) {
+    setting.off = Some(rule);
     let report = explore(&setting, MOST);
     println!(
         "without {rule:?}: {:?} after {} states",

@@ -214,13 +214,16 @@ fn forget_process(p: &mut Process, live: Set, nonces: Set, any_target: bool) {
         list.clock.tested_long.keep(nonces);
     }
     match &mut p.at {
-        At::HasResource(resource) => forget_resource(resource, live),
+        At::HasResource(resource) | At::Do(Op::Record(Some(resource))) => {
+            forget_resource(resource, live);
+        }
         At::HasAll(resource, target, stagings) => {
             forget_resource(resource, live);
             target.replaces.keep(live);
-            stagings.iter_mut().for_each(|s| s.known.keep(live));
+            for staging in stagings {
+                staging.known.keep(live);
+            }
         }
-        At::Do(Op::Record(Some(resource))) => forget_resource(resource, live),
         At::Do(Op::Reserve { known, .. }) | At::WriteAttempt { known, .. } => known.keep(live),
         At::Do(Op::Publish { replaces, .. } | Op::LetGo { replaces, .. }) => replaces.keep(live),
         _ => {}

@@ -203,23 +203,25 @@ fn without_staging(mut after: World, slot: usize) -> World {
 
 /// Another tool makes a key; it is used, its owner switches it on again.
 fn tools(world: &World, out: &mut Out) {
-    if world.budget.foreigns > 0 && !world.user_gone && !world.is_full() {
-        if let Some(id) = world.fresh_key() {
-            let mut after = *world;
-            after.budget.foreigns -= 1;
-            let windows = world.open_windows();
-            after.keys[id as usize] = Key {
-                exists: true,
-                active: true,
-                foreign: true,
-                windows,
-                at_risk: !windows.is_empty(),
-                ..Key::default()
-            };
-            out.push(Move::Env, after, || {
-                format!("another tool makes key {id} in windows {:?}", windows.0)
-            });
-        }
+    if world.budget.foreigns > 0
+        && !world.user_gone
+        && !world.is_full()
+        && let Some(id) = world.fresh_key()
+    {
+        let mut after = *world;
+        after.budget.foreigns -= 1;
+        let windows = world.open_windows();
+        after.keys[id as usize] = Key {
+            exists: true,
+            active: true,
+            foreign: true,
+            windows,
+            at_risk: !windows.is_empty(),
+            ..Key::default()
+        };
+        out.push(Move::Env, after, || {
+            format!("another tool makes key {id} in windows {:?}", windows.0)
+        });
     }
     for id in 0..KEYS as u8 {
         let key = *world.key(id);

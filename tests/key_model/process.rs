@@ -265,7 +265,7 @@ impl Step<'_, '_> {
                 slot,
                 known,
                 serial,
-            } => return self.reserve(slot, known, serial, after),
+            } => self.reserve(slot, known, serial, after),
             Op::Publish {
                 nonce,
                 key,
@@ -614,9 +614,9 @@ impl Step<'_, '_> {
             }
             let label = || format!("p{i} signs with key {key}: {outcome:?}");
             if is_fault {
-                self.fault(after, label)
+                self.fault(after, label);
             } else {
-                self.go(after, label)
+                self.go(after, label);
             }
         }
     }

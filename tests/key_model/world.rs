@@ -121,9 +121,9 @@ impl Ledger {
             .copied()
             .collect();
         self.attempts = [None; SLOTS];
-        left.into_iter().for_each(|a| {
-            self.push(a);
-        });
+        for attempt in left {
+            self.push(attempt);
+        }
     }
     pub fn has_role(&self, key: u8) -> bool {
         self.current == Some(key) || self.old == Some(key) || self.revoking.has(key)

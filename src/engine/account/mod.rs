@@ -5,6 +5,7 @@
 //! absent and be made again. The last working session is kept in memory while in use, so deleting the credentials first does not strand
 //! the deletion of everything else.
 
+mod desk;
 mod pass;
 mod session;
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -12,21 +13,22 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Resource, ResourceExt};
 
-use super::{AccountStatus, Outside, Provider, Sessions};
+use super::{
+    AccountStatus, Outside, Provider, Sessions,
+    desk::{Desk, Outcome, write},
+};
 use crate::engine::{
     clock::{earlier, later},
     controller::Controlled,
     core::Core,
     delay,
-    event::Note,
     external::{AccountKey, Ref, Target},
     fault::{Class, Fault},
     guarded::Guarded,
-    intent::{self, ABANDON},
+    intent,
     object::{FINALIZER, Object, Trouble},
     reason::Reason,
     secret::{CONSENT, Found},
-    status::{Conditions, Kind, Truth},
     subject::target_of,
     wake::{Cause, Wake},
 };
@@ -49,15 +51,6 @@ struct Opened {
     checked: Timestamp,
 }
 
-/// What a pass over an account came to.
-enum Outcome {
-    Connected,
-    /// The session goes on, but this must be mended before it can be opened again.
-    Kept(Reason, String),
-    Down(Reason, String, Class),
-    InUse(String),
-}
-
 impl<A: Provider> Accounts<A> {
     /// No session yet.
     pub fn new(core: Arc<Core>, outside: Outside) -> Self {
@@ -68,6 +61,15 @@ impl<A: Provider> Accounts<A> {
             outside,
             opened: Mutex::default(),
         }
+    }
+}
+
+impl<A: Provider> Accounts<A> {
+    /// Nothing goes over this account any more.
+    pub(super) fn close(&self, account: &AccountKey) {
+        self.sessions.close(account);
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.remove(account);
     }
 }
 
@@ -91,11 +93,7 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
 
     fn gone(&self, stored: &Guarded<A>) {
         let key = key_of(&target_of::<A>(stored.meta()));
-        self.sessions.close(&key);
-        self.opened
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&key);
+        self.close(&key);
     }
 
     fn woken(&self, _: &Wake) {}
@@ -109,19 +107,19 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
 pub async fn pass<A: Provider>(stored: Arc<Guarded<A>>, accounts: Arc<Accounts<A>>) {
     accounts.core.gate.pass().await;
     let target = target_of::<A>(stored.meta());
-    let Some(account) = stored.whole() else {
-        tracing::warn!(%target, "account cannot be read; correct its spec");
-        return;
-    };
     let now = accounts.core.clock.now();
-    let pass = Pass {
+    let desk = Desk {
         accounts: &accounts,
-        account,
+        meta: stored.meta(),
         key: key_of(&target),
         target: &target,
         now,
     };
-    let next = match pass.run().await {
+    let done = match &*stored {
+        Guarded::Whole(account) => Pass { desk, account }.run().await,
+        Guarded::Part(part) => desk.unreadable(part).await,
+    };
+    let next = match done {
         Ok(next) => next,
         Err(trouble) if trouble.is_conflict() => Duration::from_millis(200),
         Err(trouble) => {
@@ -143,19 +141,24 @@ fn key_of(target: &Target) -> AccountKey {
 }
 
 struct Pass<'a, A: Provider> {
-    accounts: &'a Accounts<A>,
+    desk: Desk<'a, A>,
     account: &'a A,
-    key: AccountKey,
-    target: &'a Target,
-    now: Timestamp,
+}
+
+impl<'a, A: Provider> Deref for Pass<'a, A> {
+    type Target = Desk<'a, A>;
+
+    fn deref(&self) -> &Desk<'a, A> {
+        &self.desk
+    }
 }
 
 impl<A: Provider> Pass<'_, A> {
     async fn run(&self) -> Result<Duration, Trouble> {
         let users = self.accounts.core.references.holding(self.target);
-        let meta = self.account.meta();
-        if meta.deletion_timestamp.is_some() && (users.is_empty() || intent::says(meta, ABANDON)) {
-            self.let_go().await?;
+        let meta = self.meta;
+        if self.may_go(&users) {
+            self.let_go(Some(self.account.credentials_secret())).await?;
             return Ok(delay::SLOW);
         }
         let outcome = match self.connect(!users.is_empty()).await {
@@ -169,7 +172,8 @@ impl<A: Provider> Pass<'_, A> {
             Err(trouble) => Outcome::Kept(Reason::KubernetesUnavailable, trouble.to_string()),
         };
         let next = self.next(&outcome);
-        self.tell(outcome).await?;
+        let before = self.account.status().cloned().unwrap_or_default();
+        self.tell(before, outcome).await?;
         Ok(next)
     }
 
@@ -263,7 +267,7 @@ impl<A: Provider> Pass<'_, A> {
             }
             None => {
                 let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
-                let meta = self.account.meta();
+                let meta = self.meta;
                 let mut version = meta.resource_version.clone().unwrap_or_default();
                 if !intent::has_finalizer(meta) {
                     let mut finalizers = meta.finalizers.clone().unwrap_or_default();
@@ -275,7 +279,7 @@ impl<A: Provider> Pass<'_, A> {
                     ..status
                 };
                 self.conditions(&mut status, &Outcome::Connected);
-                self.write(&object, &version, &status).await?;
+                write(&object, &version, &status).await?;
                 Ok(None)
             }
         }
@@ -332,132 +336,9 @@ impl<A: Provider> Pass<'_, A> {
         match outcome {
             Outcome::Connected => check,
             Outcome::Kept(..) | Outcome::InUse(_) => check.min(Duration::from_secs(20)),
-            Outcome::Down(_, _, Class::Terminal) => check.min(Duration::from_secs(60)),
+            Outcome::Down(_, _, Class::Terminal) => check.min(Duration::from_mins(1)),
             Outcome::Down(..) => check.min(Duration::from_secs(10)),
         }
-    }
-
-    /// Nothing uses it any more: gives the Secret back and goes.
-    async fn let_go(&self) -> Result<(), Trouble> {
-        let meta = self.account.meta();
-        if !intent::has_finalizer(meta) {
-            return Ok(());
-        }
-        let name = self.account.credentials_secret();
-        if let Found::Ours(secret) = self
-            .accounts
-            .core
-            .secrets
-            .read(&self.key.namespace, name)
-            .await?
-        {
-            self.accounts
-                .core
-                .secrets
-                .mark_in_use(&self.key.namespace, &secret, false)
-                .await?;
-        }
-        let mut finalizers = meta.finalizers.clone().unwrap_or_default();
-        finalizers.retain(|finalizer| finalizer != FINALIZER);
-        let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
-        object
-            .put_finalizers(
-                &meta.resource_version.clone().unwrap_or_default(),
-                &finalizers,
-            )
-            .await?;
-        self.accounts.sessions.close(&self.key);
-        self.accounts
-            .opened
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
-        Ok(())
-    }
-
-    async fn tell(&self, outcome: Outcome) -> Result<(), Trouble> {
-        // Pinning wrote a newer status than the one in hand; its own watch event brings the next pass.
-        let before = self.account.status().cloned().unwrap_or_default();
-        let mut status = before.clone();
-        self.conditions(&mut status, &outcome);
-        if status == before || (before.identity.is_none() && matches!(outcome, Outcome::Connected))
-        {
-            return Ok(());
-        }
-        let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
-        self.write(
-            &object,
-            &self.account.resource_version().unwrap_or_default(),
-            &status,
-        )
-        .await?;
-        if let Outcome::Down(reason, text, _) | Outcome::Kept(reason, text) = &outcome {
-            self.accounts
-                .core
-                .events
-                .send::<A>(self.account.meta(), Note::warning(*reason, text.clone()));
-        }
-        Ok(())
-    }
-
-    async fn write(
-        &self,
-        object: &Object,
-        version: &str,
-        status: &AccountStatus,
-    ) -> Result<(), Trouble> {
-        let value = serde_json::to_value(status)
-            .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
-        object.put_status(version, &value).await.map(drop)
-    }
-
-    fn conditions(&self, status: &mut AccountStatus, outcome: &Outcome) {
-        let generation = self.account.meta().generation;
-        let mut conditions =
-            Conditions::new(std::mem::take(&mut status.conditions), generation, self.now);
-        conditions.clear(Kind::Stalled);
-        conditions.clear(Kind::Reconciling);
-        match outcome {
-            Outcome::Connected => {
-                conditions.set(
-                    Kind::Ready,
-                    Truth::True,
-                    Reason::Connected,
-                    "the credentials work",
-                );
-                conditions.set(
-                    Kind::Synced,
-                    Truth::True,
-                    Reason::InSync,
-                    "the credentials are read and the session is open",
-                );
-            }
-            Outcome::Kept(reason, text) => {
-                conditions.set(Kind::Synced, Truth::False, *reason, text.clone());
-                if !conditions.is_true(Kind::Ready) {
-                    conditions.set(Kind::Ready, Truth::False, *reason, text.clone());
-                }
-            }
-            Outcome::Down(reason, text, class) => {
-                conditions.set(Kind::Ready, Truth::False, *reason, text.clone());
-                conditions.set(Kind::Synced, Truth::False, *reason, text.clone());
-                let kind = if *class == Class::Terminal {
-                    Kind::Stalled
-                } else {
-                    Kind::Reconciling
-                };
-                conditions.set(kind, Truth::True, *reason, text.clone());
-            }
-            Outcome::InUse(by) => {
-                let text = format!(
-                    "the deletion waits: still used by {by}; delete these first, or annotate this Account with {ABANDON}: \"true\""
-                );
-                conditions.set(Kind::Synced, Truth::False, Reason::InUse, text.clone());
-                conditions.set(Kind::Reconciling, Truth::True, Reason::InUse, text);
-            }
-        }
-        status.observed_generation = generation;
-        status.conditions = conditions.finish();
     }
 }
 
@@ -470,7 +351,7 @@ pub fn named(targets: &[Target]) -> String {
         .collect::<Vec<_>>()
         .join(", ");
     if targets.len() > 5 {
-        text.push_str(&format!(" and {} more", targets.len() - 5));
+        text = format!("{text} and {} more", targets.len() - 5);
     }
     text
 }

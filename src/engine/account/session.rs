@@ -32,7 +32,7 @@ struct Session<C> {
 /// The sessions of all accounts of one provider.
 pub struct Sessions<A: Provider> {
     wakes: Arc<Wakes>,
-    sessions: RwLock<HashMap<AccountKey, Session<A::Cloud>>>,
+    open: RwLock<HashMap<AccountKey, Session<A::Cloud>>>,
     kind: PhantomData<fn() -> A>,
 }
 
@@ -41,7 +41,7 @@ impl<A: Provider> Sessions<A> {
     pub fn new(wakes: Arc<Wakes>) -> Self {
         Self {
             wakes,
-            sessions: RwLock::default(),
+            open: RwLock::default(),
             kind: PhantomData,
         }
     }
@@ -53,7 +53,7 @@ impl<A: Provider> Sessions<A> {
 
     /// The session of an account.
     pub fn link(&self, account: &AccountKey) -> Link<A::Cloud> {
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let sessions = self.open.read().unwrap_or_else(PoisonError::into_inner);
         let none = || {
             Link::Down(format!(
                 "Account {account} is not connected; see its conditions"
@@ -77,10 +77,7 @@ impl<A: Provider> Sessions<A> {
 
     /// The cloud refused somebody's request for lack of rights: let the account's own pass find out, once for all.
     pub fn doubt(&self, account: &AccountKey) {
-        let mut sessions = self
-            .sessions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let Some(session) = sessions.get_mut(account) else {
             return;
         };
@@ -92,22 +89,19 @@ impl<A: Provider> Sessions<A> {
 
     /// Whether somebody was refused since the last check.
     pub(super) fn is_doubted(&self, account: &AccountKey) -> bool {
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let sessions = self.open.read().unwrap_or_else(PoisonError::into_inner);
         sessions.get(account).is_some_and(|session| session.doubted)
     }
 
     /// The session as it is, even if refused.
     pub(super) fn cloud(&self, account: &AccountKey) -> Option<A::Cloud> {
-        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let sessions = self.open.read().unwrap_or_else(PoisonError::into_inner);
         sessions.get(account)?.cloud.clone()
     }
 
     /// The credentials were checked and work. Answers whether that is news.
     pub(super) fn up(&self, account: &AccountKey, cloud: A::Cloud, is_new: bool) -> bool {
-        let mut sessions = self
-            .sessions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let before = sessions.insert(
             account.clone(),
             Session {
@@ -121,10 +115,7 @@ impl<A: Provider> Sessions<A> {
 
     /// The credentials do not work. Answers whether that is news.
     pub(super) fn refuse(&self, account: &AccountKey, why: String) -> bool {
-        let mut sessions = self
-            .sessions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.open.write().unwrap_or_else(PoisonError::into_inner);
         let entry = Session {
             cloud: None,
             refused: None,
@@ -137,7 +128,7 @@ impl<A: Provider> Sessions<A> {
 
     /// The account is gone.
     pub(super) fn close(&self, account: &AccountKey) {
-        self.sessions
+        self.open
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(account);

@@ -89,33 +89,33 @@ fn released(view: &View) -> Option<KeyStep> {
         return Some(KeyStep::record(ledger.revoke(lost)));
     }
     let target = target?;
-    let mark = released_mark(view, target);
+    let rewritten = released_mark(view, target);
     let is_done = !target.owned
         && target.mark.as_ref().is_some_and(|m| {
             m.released.is_some()
-                && mark
+                && rewritten
                     .as_ref()
                     .is_some_and(|after| after.replaces.is_subset(&m.replaces))
         });
     (!is_done).then(|| KeyStep::LetGo {
-        mark: mark.map(Box::new),
+        mark: rewritten.map(Box::new),
     })
 }
 
 /// The mark a released target keeps: the listed ids of ours, so that a later adoption can retire them.
 fn released_mark(view: &View, target: &OwnTarget) -> Option<Mark> {
     let listed_old = view.ledger.old.iter().map(|o| &o.id);
-    let replaced = target.mark.iter().flat_map(|m| &m.replaces);
-    let replaces: BTreeSet<KeyId> = replaced
+    let before = target.mark.iter().flat_map(|m| &m.replaces);
+    let replaces: BTreeSet<KeyId> = before
         .chain(listed_old)
         .filter(|id| view.is_listed(id))
         .cloned()
         .collect();
-    let released = Some(view.now);
+    let let_go = Some(view.now);
     match (&target.mark, &view.ledger.current) {
         (Some(mark), _) => Some(Mark {
             replaces,
-            released,
+            released: let_go,
             ..mark.clone()
         }),
         (None, Some(current)) => Some(Mark {
@@ -125,7 +125,7 @@ fn released_mark(view: &View, target: &OwnTarget) -> Option<Mark> {
             serial: current.serial,
             replaces,
             place: view.spec.place.clone(),
-            released,
+            released: let_go,
         }),
         (None, None) => None,
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::view::{Pending, View};
 use super::{
-    Attempt, Current, KeyId, KeyStep, Ledger, Mark, Old, OldPhase, Phase, SLOTS, Slot, Staging,
+    Attempt, Current, KeyId, KeyStep, Ledger, Mark, Old, OldPhase, Phase, Slot, Staging,
     StagingState, WaitFor,
 };
 
@@ -27,13 +27,13 @@ pub(super) fn rebuild(view: &View) -> Option<KeyStep> {
             ledger.take_in(id, view.now);
         }
     }
-    let attempts = view
-        .stagings()
-        .filter(|(_, s)| !s.filled().is_some_and(|id| ledger.names(id)));
-    ledger.attempts = attempts
-        .map(|(_, s)| reopened(s, view))
-        .take(SLOTS)
-        .collect();
+    for (_, staging) in view.stagings() {
+        // A second staging with the same nonce is a copy somebody made.
+        let is_new = ledger.attempt(&staging.nonce).is_none();
+        if is_new && !staging.filled().is_some_and(|id| ledger.names(id)) {
+            ledger.attempts.push(reopened(staging, view));
+        }
+    }
     Some(KeyStep::record(ledger))
 }
 

@@ -140,7 +140,7 @@ impl Case {
             l.current = Some(Current {
                 id: KeyId::new(id),
                 serial: 0,
-            })
+            });
         })
     }
 
@@ -150,7 +150,7 @@ impl Case {
                 id: KeyId::new(id),
                 phase,
                 since: at(since),
-            })
+            });
         })
     }
 

@@ -108,9 +108,8 @@ fn tend_old(view: &View, pending: &mut Pending) -> Option<KeyStep> {
     let until = old_until(view, old);
     match (view.spec.hold, old.phase) {
         (true, OldPhase::Inactive) => to(OldPhase::Overlap),
-        (true, OldPhase::Overlap) if !is_active => set(true),
+        (_, OldPhase::Overlap) if !is_active => set(true),
         (true, OldPhase::Overlap) => None,
-        (false, OldPhase::Overlap) if !is_active => set(true),
         (false, OldPhase::Overlap) if view.is_past(until) => to(OldPhase::Inactive),
         (false, OldPhase::Inactive) if is_active => set(false),
         (false, OldPhase::Inactive) if view.is_past(until) => {
@@ -128,7 +127,7 @@ fn old_until(view: &View, old: &Old) -> Moment {
     let used = view
         .listed
         .key(&old.id)
-        .and_then(|k| k.used_at())
+        .and_then(super::ListedKey::used_at)
         .map(Moment::of);
     let idle_since = match old.phase {
         OldPhase::Overlap => used.map_or(old.since, |used| used.max(old.since)),

@@ -199,7 +199,7 @@ impl Ledger {
 
     /// The same ledger with `ids` to be deleted, and in no other role.
     #[must_use]
-    pub(super) fn revoke<'a>(&self, ids: impl IntoIterator<Item = &'a KeyId>) -> Self {
+    pub(in crate::engine) fn revoke<'a>(&self, ids: impl IntoIterator<Item = &'a KeyId>) -> Self {
         let mut ledger = self.clone();
         for id in ids {
             if ledger.is_current(id) {

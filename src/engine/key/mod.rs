@@ -20,7 +20,7 @@ mod ledger;
 mod mark;
 mod mint;
 mod next;
-//REPORT
+mod report;
 pub(in crate::engine) mod staging;
 mod step;
 mod stored;
@@ -35,7 +35,7 @@ pub use ledger::{Attempt, Current, Ledger, Old, OldPhase, Phase};
 pub use mark::{Mark, Place, data_digest};
 pub use mint::{TestOutcome, after_test, refused, reserve};
 pub use next::next;
-//pub use report::{Issued, IssuedReason, KeyEvent, Standing, events, issued};
+pub use report::{events, issued};
 pub use staging::{Reservation, STAGING_TYPE, Staging, StagingState, staging_name};
 pub use step::{BlockedBy, KeyStep, Note, WaitFor, Waiting};
 pub use stored::{

@@ -41,6 +41,7 @@ pub struct Revision {
 
 /// The Secret that pods read.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a pass")]
 pub enum Target {
     Absent,
     /// The name is taken by something that is not ours.
@@ -50,6 +51,10 @@ pub enum Target {
 
 /// A target of ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one object"
+)]
 pub struct OwnTarget {
     pub revision: Revision,
     /// Its owner references name this resource.
@@ -147,6 +152,7 @@ pub enum Want {
 
 /// What the resource and its provider want.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "fields of a spec")]
 pub struct KeyWant {
     pub want: Want,
     /// Unix second of the schedule point or rotate annotation the key must serve; a smaller one is rotated.

@@ -75,7 +75,7 @@ fn watch(view: &View, pending: &mut Pending, attempt: &Attempt) -> Option<KeySte
         .ledger
         .moved(&attempt.nonce, Phase::Deactivate, view.now);
     Some(KeyStep::record(ledger.with(&attempt.nonce, |a| {
-        a.suspect = Some((*first).clone())
+        a.suspect = Some((*first).clone());
     })))
 }
 

@@ -16,12 +16,13 @@ use crate::engine::{
     event::Note,
     external::{DeletionPolicy, External, Phase, View},
     fault::{Class, Fault},
-    intent::{ABANDON, has_finalizer},
+    intent::{ABANDON, PAUSED, has_finalizer},
     key,
     keyring::Keyring,
     outcome::Outcome,
     plan::{Claim, Step, Want, plan},
     reason::Reason,
+    status::Origin,
     subject::place_key,
 };
 
@@ -32,20 +33,21 @@ impl<K: External> Pass<'_, K> {
             Ok(site) => site,
             Err(outcome) => return Ok(outcome),
         }) else {
-            return self.end("it never stood for anything at the cloud").await;
+            let text = "it never stood for anything at the cloud";
+            return self.end(Reason::Deleted, text).await;
         };
-        let users = self.engine.core.references.holding(&self.subject.target);
-        if !users.is_empty() && !force {
-            let text = format!(
-                "the deletion waits: still used by {}; delete or change these first, or annotate this resource with {ABANDON}: \"true\" to leave {} at the cloud",
-                named(&users),
-                place_text(&site.place)
-            );
+        let in_use = self.in_use(&site).filter(|_| !force);
+        // Only what may never have been made is looked for first: a refused create leaves nothing that anybody could use.
+        let may_be_nothing = self.origin() == Some(Origin::Claimed);
+        if let Some(text) = in_use.clone().filter(|_| !may_be_nothing) {
             return Ok(Outcome::Held(text));
         }
-        let now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        let now = self.last_look(&site).await?;
         self.memo.looked = Some(self.now);
         if let Some(remote) = &now {
+            if let Some(text) = in_use {
+                return Ok(Outcome::Held(text));
+            }
             self.learn(None, remote);
         }
         let mut held = self.held(now.as_ref(), force);
@@ -55,10 +57,9 @@ impl<K: External> Pass<'_, K> {
                 .tend(&site, None, now.as_ref(), key::Want::Gone { user_goes })
                 .await?
             {
-                Tended::UserGoes => {}
                 // Ours are revoked, and still the user may not go: what is left is somebody else's.
                 Tended::Settled if user_goes && !force => held = self.foreign_keys(&site).await?,
-                Tended::Settled => {}
+                Tended::UserGoes | Tended::Settled => {}
                 Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
             }
         }
@@ -68,7 +69,6 @@ impl<K: External> Pass<'_, K> {
             )));
         }
         match plan(Want::Gone, Claim::Ours, seen::<K>(now.as_ref(), None)) {
-            Step::Done => {}
             Step::Wait => {
                 return Ok(Outcome::Leaving(
                     now.as_ref().map(leaving::<K>).unwrap_or_default(),
@@ -79,7 +79,7 @@ impl<K: External> Pass<'_, K> {
                     return Ok(outcome);
                 }
             }
-            Step::Create | Step::Adopt | Step::Update | Step::Keep | Step::Refuse => {}
+            Step::Done | Step::Create | Step::Adopt | Step::Update | Step::Keep | Step::Refuse => {}
         }
         if K::Keys::ISSUES {
             // The user is gone, and its keys with it; what is left are the Secrets.
@@ -92,7 +92,24 @@ impl<K: External> Pass<'_, K> {
             }
         }
         let text = format!("deleted {}", place_text(&site.place));
-        self.end(&text).await
+        self.end(Reason::Deleted, &text).await
+    }
+
+    /// A look before the end. A collection that is gone took the remote with it.
+    async fn last_look(&self, site: &Site<K>) -> Result<Option<K::Remote>, Fault> {
+        match K::observe(&site.cloud(), &site.place, &self.facts()).await {
+            Err(fault) if fault.reason == Reason::NotFound => Ok(None),
+            seen => seen,
+        }
+    }
+
+    fn in_use(&self, site: &Site<K>) -> Option<String> {
+        let users = self.engine.core.references.holding(&self.subject.target);
+        (!users.is_empty()).then(|| format!(
+            "the deletion waits: still used by {}; delete or change these first, or annotate this resource with {ABANDON}: \"true\" to leave {} at the cloud",
+            named(&users),
+            place_text(&site.place)
+        ))
     }
 
     async fn foreign_keys(&self, site: &Site<K>) -> Result<Option<String>, Stop> {
@@ -167,12 +184,15 @@ impl<K: External> Pass<'_, K> {
             Err(_) if self.subject.status.keys.is_none() => None,
             Err(outcome) => return Ok(outcome),
         }) else {
-            return self.end("let go; nothing at the cloud was ours").await;
+            let text = "let go; nothing at the cloud was ours";
+            return self.end(Reason::Released, text).await;
         };
         if K::Keys::ISSUES && self.subject.status.keys.is_some() {
-            let now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+            let now = self.last_look(&site).await?;
+            // A committed key is still published, if what it needs can be resolved.
+            let desired = self.resolved().ok().map(|resolved| resolved.desired);
             match self
-                .tend(&site, None, now.as_ref(), key::Want::Released)
+                .tend(&site, desired.as_ref(), now.as_ref(), key::Want::Released)
                 .await?
             {
                 Tended::Settled | Tended::UserGoes => {}
@@ -183,12 +203,20 @@ impl<K: External> Pass<'_, K> {
             "let go of {}; it stays at the cloud",
             place_text(&site.place)
         );
-        self.end(&text).await
+        self.end(Reason::Released, &text).await
+    }
+
+    /// A deletion while the resource is paused.
+    pub(super) fn deletion_paused() -> Outcome {
+        Outcome::Held(format!(
+            "the deletion waits: paused by the annotation {PAUSED}; remove it to go on"
+        ))
     }
 
     /// What this resource claimed, with a session to reach it. `None`: it claimed nothing.
-    fn site(&self) -> Result<Option<Site<K>>, Outcome> {
-        let Some((account, place)) = self.subject.claim() else {
+    fn site(&mut self) -> Result<Option<Site<K>>, Outcome> {
+        let Some((account, place)) = self.subject.claim().map(|(a, p)| (a.clone(), p.clone()))
+        else {
             return Ok(None);
         };
         let view = View {
@@ -198,31 +226,25 @@ impl<K: External> Pass<'_, K> {
             parting: true,
             lane: Lane::Fresh,
         };
-        let session = self.session(account, view)?;
+        let session = self.session(&account, view)?;
         Ok(Some(Site {
-            account: account.clone(),
-            place: place.clone(),
+            account,
+            place,
             session,
             view,
         }))
     }
 
     /// Takes the finalizer off; from here on the resource is gone.
-    async fn end(&mut self, told: &str) -> Result<Outcome, Stop> {
+    async fn end(&mut self, reason: Reason, told: &str) -> Result<Outcome, Stop> {
         if has_finalizer(&self.subject.meta) {
             self.subject.remove_finalizer().await?;
-            let reason = if self.subject.policy() == DeletionPolicy::Orphan {
-                Reason::Released
-            } else {
-                Reason::Deleted
-            };
             self.note(Note::normal(reason, told));
         }
         if let Some((account, place)) = self.subject.claim() {
-            self.engine
-                .core
-                .owners
-                .release(&place_key::<K>(account, place), self.subject.uid());
+            let core = &self.engine.core;
+            let key = place_key::<K>(account, place);
+            core.pass_on(&core.owners.release(&key, self.subject.uid()));
         }
         Ok(Outcome::Finished)
     }
@@ -238,7 +260,7 @@ fn leaving<K: External>(remote: &K::Remote) -> String {
 }
 
 /// A pass over a deleted resource must not outlive it: a delete goes by name, and a new resource may soon have that name.
-pub(super) const LIMIT: Duration = Duration::from_secs(120);
+pub(super) const LIMIT: Duration = Duration::from_mins(2);
 
 /// What a deletion that ran out of its time says.
 pub(super) fn too_slow() -> Fault {

@@ -98,10 +98,15 @@ impl<K: External> Pass<'_, K> {
         };
         let now = K::observe(&cloud, &place, &self.subject.status.at_provider).await?;
         self.memo.looked = Some(self.now);
-        if self.subject.status.origin.is_none() {
+        let is_only_seen = self.subject.status.origin.is_none();
+        if is_only_seen {
             self.claimed = Some((account, place, None));
         }
         let Some(now) = now else {
+            if is_only_seen {
+                // What was known of it, an id above all, must not stand in the way of another one of this name.
+                self.learned = Some(K::Facts::default());
+            }
             return Ok(Outcome::NotThere);
         };
         self.learn(Some(&desired), &now);
@@ -115,7 +120,7 @@ impl<K: External> Pass<'_, K> {
         Ok(Outcome::Observed(K::phase(&now), differences))
     }
 
-    fn resolved(&self) -> Result<Resolved<K>, Outcome> {
+    pub(super) fn resolved(&self) -> Result<Resolved<K>, Outcome> {
         let Some(object) = &self.subject.object else {
             return Err(self.unreadable());
         };
@@ -135,7 +140,8 @@ impl<K: External> Pass<'_, K> {
         }
         if self.subject.says(RECREATE) {
             let key = crate::engine::subject::place_key::<K>(was_account, was_place);
-            self.engine.core.owners.release(&key, self.subject.uid());
+            let core = &self.engine.core;
+            core.pass_on(&core.owners.release(&key, self.subject.uid()));
             self.subject.status.origin = None;
             return None;
         }
@@ -178,6 +184,13 @@ impl<K: External> Pass<'_, K> {
         desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
+        if now.is_some()
+            && K::Keys::ISSUES
+            && self.claim(site) != Claim::Ours
+            && self.is_marked(site).await?
+        {
+            self.write_claim(site, Origin::Created).await?;
+        }
         let claim = self.claim(site);
         let diff = now.as_ref().map(|remote| {
             // What a foreign remote shows is nothing of ours: remembered, it would be taken for ours later.
@@ -221,7 +234,7 @@ impl<K: External> Pass<'_, K> {
                 | Step::Delete
                 | Step::Done,
                 ..,
-            ) => Ok(Turn::End(self.taken(site))),
+            ) => Ok(Turn::End(Self::taken(site))),
         }
     }
 
@@ -247,11 +260,11 @@ impl<K: External> Pass<'_, K> {
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
         if let Some(outcome) = self.lost(site) {
-            return match site.view.fresh {
-                true => Ok(Turn::End(outcome)),
-                // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
-                false => self.look_afresh(site, now).await,
-            };
+            if site.view.fresh {
+                return Ok(Turn::End(outcome));
+            }
+            // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
+            return self.look_afresh(site, now).await;
         }
         let is_new_claim = self.claim(site) != Claim::Ours;
         self.write_claim(site, Origin::Claimed).await?;
@@ -295,7 +308,7 @@ impl<K: External> Pass<'_, K> {
             return Err(fault.into());
         }
         if is_new_claim {
-            self.retract_claim(site).await?;
+            self.retract_claim().await?;
         }
         Ok(Turn::Again)
     }
@@ -373,7 +386,7 @@ impl<K: External> Pass<'_, K> {
         Some(Outcome::Refused(Reason::RemoteLost, text))
     }
 
-    fn taken(&self, site: &Site<K>) -> Outcome {
+    fn taken(site: &Site<K>) -> Outcome {
         let text = format!(
             "{} exists at the cloud and was not made by this resource; choose another name, or take it over with spec.adoption: IfExists",
             place_text(&site.place)
@@ -385,9 +398,13 @@ impl<K: External> Pass<'_, K> {
     async fn write_claim(&mut self, site: &Site<K>, origin: Origin) -> Result<(), Stop> {
         self.subject.add_finalizer().await?;
         let mut status = self.subject.status.clone();
-        let is_claimed = self.claim(site) == Claim::Ours;
-        if is_claimed && origin == Origin::Claimed {
-            return Ok(());
+        if origin == Origin::Claimed {
+            if self.claim(site) == Claim::Ours && status.origin == Some(Origin::Claimed) {
+                return Ok(());
+            }
+            // What is known is known of one that is gone: by its id, the one that is made now would not be found again.
+            status.at_provider = K::Facts::default();
+            self.learned = None;
         }
         status.account = Some(site.account.clone());
         status.place = Some(site.place.clone());
@@ -396,12 +413,11 @@ impl<K: External> Pass<'_, K> {
         Ok(())
     }
 
-    async fn retract_claim(&mut self, site: &Site<K>) -> Result<(), Stop> {
+    /// The place stays reserved: this resource goes on wanting it.
+    async fn retract_claim(&mut self) -> Result<(), Stop> {
         let mut status = self.subject.status.clone();
         (status.account, status.place, status.origin) = (None, None, None);
         self.subject.put_status(status).await?;
-        let key = crate::engine::subject::place_key::<K>(&site.account, &site.place);
-        self.engine.core.owners.release(&key, self.subject.uid());
         self.claimed = None;
         Ok(())
     }

@@ -270,6 +270,12 @@ impl Emulator {
         self.send(Method::DELETE, "/journal", Value::Null).await;
     }
 
+    /// Adds an account, which sees nothing of the others; its name is also its identity.
+    pub async fn account(&self, name: &str, token: &str) {
+        let account = json!({"name": name, "token": token, "username": name, "password": token});
+        self.send(Method::POST, "/accounts", account).await;
+    }
+
     /// Asks the cloud's API as somebody else with rights to the account.
     pub async fn foreign(&self, account: &str, method: &str, path: &str, body: Value) -> Foreign {
         let asked = json!({"account": account, "method": method, "path": path, "body": body});

@@ -84,7 +84,7 @@ impl Operator {
     /// Returns when its passes run.
     pub async fn ready(&self) {
         eventually(
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             "the operator is ready",
             async || {
                 let missing = self.core.gate.shut_by();

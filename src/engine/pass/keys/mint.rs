@@ -5,17 +5,15 @@
 
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 
-use super::{
-    Stop,
-    keys::{Desk, List, Sight, left},
-};
+use super::{Desk, List, Stop};
 use crate::engine::{
     event::Note,
     external::External,
     fault::Fault,
-    key::{self, Minting, Nonce, Reservation, Staging, StagingState, Uid, staging},
+    key::{self, Minting, Nonce, Reservation, Staging, StagingState, Stored, staging},
     keyring::{Keyring, Minted, NotMinted},
     object::Trouble,
     reason::Reason,
@@ -38,7 +36,7 @@ impl<K: External> Desk<'_, '_, K> {
     /// Mints and commits one key. `None`: there is none, and the next pass decides anew.
     pub(super) async fn mint(
         &mut self,
-        sight: &Sight,
+        stored: &Stored,
         mint: Mint,
     ) -> Result<Option<(Minting, List)>, Stop> {
         let nonce = Nonce::new(format!("{:032x}", rand::random::<u128>()));
@@ -46,12 +44,7 @@ impl<K: External> Desk<'_, '_, K> {
             self.namespace().to_owned(),
             self.pass.engine.core.secrets.clone(),
         );
-        let empty = staging::empty(
-            &self.owner_of_secrets(),
-            mint.slot,
-            &nonce,
-            &mint.reservation,
-        );
+        let empty = staging::empty(&self.owner(), mint.slot, &nonce, &mint.reservation);
         let created = secrets.create(&namespace, &empty).await;
         let staged = match created {
             Ok(staged) => staged,
@@ -63,7 +56,7 @@ impl<K: External> Desk<'_, '_, K> {
                     .into());
             }
         };
-        let ledger = key::reserve(&sight.stored, &self.want, &nonce, &mint.reservation);
+        let ledger = key::reserve(stored, &self.want, &nonce, &mint.reservation);
         match self.record(ledger.clone()).await {
             Ok(()) => {}
             Err(trouble) if trouble.is_conflict() => {
@@ -112,15 +105,6 @@ impl<K: External> Desk<'_, '_, K> {
         if is_full { Ok(None) } else { Err(fault.into()) }
     }
 
-    fn owner_of_secrets(&self) -> key::Owner {
-        key::Owner {
-            api_version: K::api_version(&()).into_owned(),
-            kind: K::kind(&()).into_owned(),
-            name: self.pass.subject.target.name.clone(),
-            uid: Uid::new(self.pass.subject.uid()),
-        }
-    }
-
     /// Puts the new key into its staging. From here on nobody can lose it.
     async fn commit(
         &mut self,
@@ -160,10 +144,6 @@ impl<K: External> Desk<'_, '_, K> {
             tokio::time::sleep(RETRY).await;
         }
         self.pass.minted = true;
-        self.pass.note(Note::normal(
-            Reason::KeyIssued,
-            format!("access key {id} was made"),
-        ));
         let listed = key::chain_list(&mint.list.listed, &id, created_at, at);
         Ok(Some((Minting { nonce, key: id }, List { listed, came })))
     }
@@ -181,7 +161,7 @@ impl<K: External> Desk<'_, '_, K> {
         let Found::Ours(secret) = found else {
             return Committed::Never;
         };
-        match staging::decode(&secret, &Uid::new(self.pass.subject.uid())) {
+        match staging::decode(&secret, &self.uid()) {
             key::Slot::Own(Staging {
                 nonce: found,
                 state: StagingState::Filled(key),
@@ -207,4 +187,10 @@ enum Committed {
     Unknown,
     /// The staging is Void, gone or another's: it will never hold this key.
     Never,
+}
+
+/// Left of a deadline given in cloud time, counted from the answer that named it.
+fn left(until: Timestamp, at: Timestamp, since: Instant) -> Duration {
+    let span = Duration::try_from(until.duration_since(at)).unwrap_or_default();
+    span.saturating_sub(since.elapsed())
 }

@@ -1,0 +1,182 @@
+//! What can be done with an account even if its spec cannot be read: tell, and let go.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::{AccountStatus, Accounts, Provider};
+use crate::engine::{
+    delay,
+    event::Note,
+    external::{AccountKey, Target},
+    fault::Class,
+    guarded::Part,
+    intent::{self, ABANDON},
+    object::{FINALIZER, Object, Trouble},
+    reason::Reason,
+    secret::Found,
+    status::{Conditions, Kind, Truth},
+};
+
+/// What a pass over an account came to.
+pub(super) enum Outcome {
+    Connected,
+    /// The session goes on, but this must be mended before it can be opened again.
+    Kept(Reason, String),
+    Down(Reason, String, Class),
+    InUse(String),
+}
+
+/// One look at one account, as its metadata and status stand.
+pub(super) struct Desk<'a, A: Provider> {
+    pub(super) accounts: &'a Accounts<A>,
+    pub(super) meta: &'a ObjectMeta,
+    pub(super) key: AccountKey,
+    pub(super) target: &'a Target,
+    pub(super) now: Timestamp,
+}
+
+impl<A: Provider> Desk<'_, A> {
+    /// Neither the spec nor, perhaps, the status can be read: an open session goes on, and a deletion still ends.
+    pub(super) async fn unreadable(&self, part: &Part<A>) -> Result<Duration, Trouble> {
+        let users = self.accounts.core.references.holding(self.target);
+        if self.may_go(&users) {
+            let last = part.last.as_deref();
+            self.let_go(last.map(Provider::credentials_secret)).await?;
+            return Ok(delay::SLOW);
+        }
+        let text = format!(
+            "this Account cannot be read: {}; correct it with kubectl edit. A session opened before goes on until the operator restarts",
+            part.error
+        );
+        let outcome = Outcome::Kept(Reason::Undecodable, text);
+        match before(&part.status) {
+            Ok(before) => self.tell(before, outcome).await?,
+            Err(_) => self.warn(&outcome),
+        }
+        Ok(delay::SLOW)
+    }
+
+    pub(super) fn may_go(&self, users: &[Target]) -> bool {
+        let is_deleted = self.meta.deletion_timestamp.is_some();
+        is_deleted && (users.is_empty() || intent::says(self.meta, ABANDON))
+    }
+
+    /// Nothing uses it any more: gives the Secret back and goes.
+    pub(super) async fn let_go(&self, credentials: Option<&str>) -> Result<(), Trouble> {
+        if !intent::has_finalizer(self.meta) {
+            return Ok(());
+        }
+        let (core, namespace) = (&self.accounts.core, &self.key.namespace);
+        if let Some(name) = credentials {
+            if let Found::Ours(secret) = core.secrets.read(namespace, name).await? {
+                core.secrets.mark_in_use(namespace, &secret, false).await?;
+            }
+        } else {
+            let text = "gone without being read: its credentials Secret is not known; take the finalizer cooper.dev/in-use off it by hand";
+            core.events
+                .send::<A>(self.meta, Note::warning(Reason::Undecodable, text));
+        }
+        let mut finalizers = self.meta.finalizers.clone().unwrap_or_default();
+        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        let object = Object::of::<A>(core.kube.clone(), self.target);
+        let version = self.meta.resource_version.clone().unwrap_or_default();
+        object.put_finalizers(&version, &finalizers).await?;
+        self.accounts.close(&self.key);
+        Ok(())
+    }
+
+    pub(super) async fn tell(
+        &self,
+        before: AccountStatus,
+        outcome: Outcome,
+    ) -> Result<(), Trouble> {
+        // Pinning wrote a newer status than the one in hand; its own watch event brings the next pass.
+        let mut status = before.clone();
+        self.conditions(&mut status, &outcome);
+        if status == before || (before.identity.is_none() && matches!(outcome, Outcome::Connected))
+        {
+            return Ok(());
+        }
+        let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
+        let version = self.meta.resource_version.as_deref().unwrap_or_default();
+        write(&object, version, &status).await?;
+        self.warn(&outcome);
+        Ok(())
+    }
+
+    fn warn(&self, outcome: &Outcome) {
+        if let Outcome::Down(reason, text, _) | Outcome::Kept(reason, text) = outcome {
+            let events = &self.accounts.core.events;
+            events.send::<A>(self.meta, Note::warning(*reason, text.clone()));
+        }
+    }
+
+    pub(super) fn conditions(&self, status: &mut AccountStatus, outcome: &Outcome) {
+        let generation = self.meta.generation;
+        let mut conditions =
+            Conditions::new(std::mem::take(&mut status.conditions), generation, self.now);
+        conditions.clear(Kind::Stalled);
+        conditions.clear(Kind::Reconciling);
+        match outcome {
+            Outcome::Connected => {
+                conditions.set(
+                    Kind::Ready,
+                    Truth::True,
+                    Reason::Connected,
+                    "the credentials work",
+                );
+                conditions.set(
+                    Kind::Synced,
+                    Truth::True,
+                    Reason::InSync,
+                    "the credentials are read and the session is open",
+                );
+            }
+            Outcome::Kept(reason, text) => {
+                conditions.set(Kind::Synced, Truth::False, *reason, text.clone());
+                if !conditions.is_true(Kind::Ready) {
+                    conditions.set(Kind::Ready, Truth::False, *reason, text.clone());
+                }
+            }
+            Outcome::Down(reason, text, class) => {
+                conditions.set(Kind::Ready, Truth::False, *reason, text.clone());
+                conditions.set(Kind::Synced, Truth::False, *reason, text.clone());
+                let kind = if *class == Class::Terminal {
+                    Kind::Stalled
+                } else {
+                    Kind::Reconciling
+                };
+                conditions.set(kind, Truth::True, *reason, text.clone());
+            }
+            Outcome::InUse(by) => {
+                let text = format!(
+                    "the deletion waits: still used by {by}; delete these first, or annotate this Account with {ABANDON}: \"true\""
+                );
+                conditions.set(Kind::Synced, Truth::False, Reason::InUse, text.clone());
+                conditions.set(Kind::Reconciling, Truth::True, Reason::InUse, text);
+            }
+        }
+        status.observed_generation = generation;
+        status.conditions = conditions.finish();
+    }
+}
+
+pub(super) async fn write(
+    object: &Object,
+    version: &str,
+    status: &AccountStatus,
+) -> Result<(), Trouble> {
+    let value = serde_json::to_value(status)
+        .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
+    object.put_status(version, &value).await.map(drop)
+}
+
+/// The status of an account whose spec cannot be read.
+fn before(status: &serde_json::Value) -> serde_json::Result<AccountStatus> {
+    match status {
+        serde_json::Value::Null => Ok(AccountStatus::default()),
+        status => serde_json::from_value(status.clone()),
+    }
+}

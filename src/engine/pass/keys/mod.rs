@@ -1,0 +1,334 @@
+//! Tending the keys of an issuer: read, decide, do one step, read again.
+//!
+//! The executor of the key protocol. What to do is decided by [`key::next`]; here is only the order of effects: how things are read
+//! (`look`), how a single write is done (`act`), and the mint, the one step with several writes (`mint`). Nothing is written on the word
+//! of a cache or of an older list: those may only say "settled".
+
+mod act;
+mod look;
+mod mint;
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Pass, Stop, present::Site};
+use crate::engine::{
+    external::{Adoption, Cloud, External, View},
+    fault::{Class, Fault},
+    key::{self, BlockedBy, KeyStep, KeyWant, Ledger, Listed, Minting, Stored, Uid, WaitFor},
+    keyring::{KeySpec, Keyring, Keys},
+    outcome::Outcome,
+    reason::Reason,
+    secret::Found,
+};
+use mint::Mint;
+
+/// More steps than any chain of them needs: a pass that gets there is going round in circles.
+const STEPS: usize = 48;
+/// A tending ends within this time of its first read, by a clock that cannot be set; checked before every cloud write.
+const LIMIT: Duration = Duration::from_mins(2);
+/// A fresh read of the keys, and the request for a new one: paid together, so that the second does not queue while the first ages.
+const PAID: u32 = 2;
+
+/// What tending the keys came to.
+pub(super) enum Tended {
+    /// Nothing is left to do.
+    Settled,
+    /// The user may be deleted now, its keys go with it.
+    UserGoes,
+    /// Something has to pass first.
+    Waiting(String),
+}
+
+/// A key list, and when its answer came by our own clock.
+#[derive(Clone)]
+pub(super) struct List {
+    listed: Listed,
+    came: Instant,
+}
+
+impl From<Keys> for List {
+    fn from(keys: Keys) -> Self {
+        Self {
+            listed: Listed {
+                at: keys.at,
+                keys: keys.keys,
+            },
+            came: Instant::now(),
+        }
+    }
+}
+
+/// One tending of one issuer's keys.
+struct Desk<'p, 'e, K: External> {
+    pass: &'p mut Pass<'e, K>,
+    site: &'p Site<K>,
+    desired: Option<&'p K::Desired>,
+    want: KeyWant,
+    /// When the first read began; set once the request budget has let it through.
+    began: Instant,
+    /// The account with the next requests already paid.
+    paid: Option<K::Cloud>,
+}
+
+impl<K: External> Pass<'_, K> {
+    /// The keys of a resource that is wanted: its Ready waits for them.
+    pub(super) async fn issue(
+        &mut self,
+        site: &Site<K>,
+        desired: &K::Desired,
+        now: &K::Remote,
+        outcome: Outcome,
+    ) -> Result<Outcome, Stop> {
+        self.tend(site, Some(desired), Some(now), key::Want::Present)
+            .await?;
+        if self.minted {
+            // Our own writes lie over the shared list: this asks nobody.
+            let view = View {
+                since: Timestamp::MIN,
+                fresh: false,
+                deep: false,
+                ..site.view
+            };
+            let now = K::observe(&site.session.pass(view), &site.place, &self.facts()).await;
+            if let Ok(Some(now)) = now {
+                self.learn(Some(desired), &now);
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Brings the keys to what is wanted, as far as it goes now.
+    pub(super) async fn tend(
+        &mut self,
+        site: &Site<K>,
+        desired: Option<&K::Desired>,
+        now: Option<&K::Remote>,
+        want: key::Want,
+    ) -> Result<Tended, Stop> {
+        let spec = self.subject.spec().and_then(K::Keys::spec);
+        let want = match want {
+            key::Want::Present if spec.is_none() && self.subject.status.keys.is_none() => {
+                return Ok(Tended::Settled);
+            }
+            key::Want::Present if spec.is_none() => key::Want::NoKey,
+            want => want,
+        };
+        let want = self.key_want(site, spec, want);
+        let made = self.made.take();
+        // An ending reads the stagings too before it says that nothing is left; once it has, there is nothing to read.
+        let is_over = want.want == key::Want::NoKey
+            && self
+                .subject
+                .status
+                .keys
+                .as_ref()
+                .is_some_and(Ledger::is_empty);
+        let may_be_settled = made.is_none() && (want.want == key::Want::Present || is_over);
+        let mut desk = Desk {
+            pass: self,
+            site,
+            desired,
+            want,
+            began: Instant::now(),
+            paid: None,
+        };
+        if let Some(keys) = now.and_then(K::Keys::seen).filter(|_| may_be_settled)
+            && desk.is_settled(&keys).await?
+        {
+            return Ok(Tended::Settled);
+        }
+        desk.tend(now.is_some(), made).await
+    }
+
+    /// Whether the Secret of this resource carries our mark of this place: the claim of a resource whose status is lost.
+    ///
+    /// Owner or label alone prove that the Secret is ours, the mark that it was made for this very user.
+    pub(super) async fn is_marked(&self, site: &Site<K>) -> Result<bool, Stop> {
+        let Some(spec) = self.subject.spec().and_then(K::Keys::spec) else {
+            return Ok(false);
+        };
+        let (namespace, name) = (&self.subject.target.namespace, spec.secret_name.clone());
+        let Found::Ours(secret) = self.engine.core.secrets.read(namespace, &name).await? else {
+            return Ok(false);
+        };
+        let want = KeyWant {
+            adopt: false,
+            ..self.key_want(site, Some(spec), key::Want::Present)
+        };
+        let target = key::decode_target(&secret, &Uid::new(self.subject.uid()), &want);
+        Ok(matches!(target, key::Target::Ours(own) if own.mark.is_some()))
+    }
+
+    fn key_want(&self, site: &Site<K>, spec: Option<KeySpec>, want: key::Want) -> KeyWant {
+        let common = self.subject.common();
+        let spec = spec.unwrap_or_else(KeySpec::nothing);
+        KeyWant {
+            want,
+            serial: 0,
+            exclusive: spec.exclusive,
+            hold: spec.hold,
+            overlap: SignedDuration::try_from(spec.overlap).unwrap_or(SignedDuration::MAX),
+            test: false,
+            quota: K::Keys::QUOTA,
+            place: K::Keys::place(&site.account, &site.place),
+            secret_name: Some(spec.secret_name).filter(|name| !name.is_empty()),
+            adopt: common.is_some_and(|common| common.adoption == Adoption::IfExists),
+            labels: spec.labels,
+            annotations: spec.annotations,
+        }
+    }
+}
+
+/// What one turn of the loop came to.
+enum Turn {
+    /// Read again and decide anew.
+    Again,
+    /// Go on with the key that was minted just now.
+    Chain(Minting, List),
+    /// That is it.
+    End(Tended),
+}
+
+impl<K: External> Desk<'_, '_, K> {
+    /// Steps until nothing is left to do or something has to pass first.
+    async fn tend(&mut self, user_exists: bool, mut made: Option<List>) -> Result<Tended, Stop> {
+        let mut chain: Option<(Minting, List)> = None;
+        let mut is_first = true;
+        for _ in 0..STEPS {
+            if chain.is_none() && made.is_none() && user_exists {
+                self.paid = Some(self.site.cloud().reserve(PAID).await);
+            }
+            if std::mem::take(&mut is_first) {
+                self.began = Instant::now();
+            }
+            let sight = self.look().await?;
+            let list = match (&chain, made.take()) {
+                (Some((_, list)), _) => list.clone(),
+                // The answer to our own create began after the resource was read, and nothing else of ours exists yet.
+                (None, Some(list)) if sight.is_bare() => list,
+                (None, _) => self.list(user_exists).await?,
+            };
+            let step = match &chain {
+                None => key::next(&sight.stored, &list.listed, &self.want),
+                Some((own, _)) => {
+                    let step = key::chain_next(&sight.stored, &list.listed, &self.want, own);
+                    let Some(step) = step else {
+                        // The chain's list knows too little for what comes next: start over with one of its own.
+                        chain = None;
+                        continue;
+                    };
+                    step
+                }
+            };
+            match self.turn(sight, list, step).await? {
+                Turn::Again => {}
+                Turn::Chain(minting, list) => chain = Some((minting, list)),
+                Turn::End(tended) => return Ok(tended),
+            }
+        }
+        let text = "the access key needs more steps than expected; it is looked at again";
+        Err(Fault::transient(Reason::InternalError, text).into())
+    }
+
+    /// Does the step, tells what it means.
+    async fn turn(&mut self, sight: look::Sight, list: List, step: KeyStep) -> Result<Turn, Stop> {
+        tracing::debug!(target = %self.pass.subject.target, ?step, "keys");
+        self.tell(&sight.stored, &list.listed, &step);
+        let events = key::events(&sight.stored, &list.listed, &self.want, &step);
+        let turn = match step {
+            KeyStep::Settled => {
+                self.swept();
+                Turn::End(Tended::Settled)
+            }
+            KeyStep::UserGoes => Turn::End(Tended::UserGoes),
+            KeyStep::Wait(waiting) => Turn::End(self.wait(&list.listed, &waiting)),
+            KeyStep::Blocked(by) => Turn::End(Tended::Waiting(self.blocked(by))),
+            KeyStep::Mint { slot, reservation } => {
+                let mint = Mint {
+                    slot,
+                    reservation: *reservation,
+                    list,
+                };
+                match self.mint(&sight.stored, mint).await? {
+                    Some((minting, list)) => Turn::Chain(minting, list),
+                    None => Turn::End(self.soon()),
+                }
+            }
+            step => {
+                self.act(sight, step).await?;
+                Turn::Again
+            }
+        };
+        for note in events {
+            self.pass.note(note);
+        }
+        Ok(turn)
+    }
+
+    /// Says what the Secret came to; only a resource that is wanted has anything to issue.
+    fn tell(&mut self, stored: &Stored, listed: &Listed, step: &KeyStep) {
+        if self.want.want == key::Want::Present {
+            self.pass.issue = Some(key::issued(stored, listed, &self.want, step));
+        }
+    }
+
+    fn uid(&self) -> Uid {
+        Uid::new(self.pass.subject.uid())
+    }
+
+    fn namespace(&self) -> &str {
+        &self.pass.subject.target.namespace
+    }
+
+    fn owner(&self) -> key::Owner {
+        key::Owner {
+            api_version: K::api_version(&()).into_owned(),
+            kind: K::kind(&()).into_owned(),
+            name: self.pass.subject.target.name.clone(),
+            uid: self.uid(),
+        }
+    }
+
+    /// A pass that took too long acts on what is no longer true.
+    fn check_limit(&self) -> Result<(), Stop> {
+        if self.began.elapsed() < LIMIT {
+            return Ok(());
+        }
+        let text = "tending the access key took too long; it starts again";
+        Err(Fault::new(Class::Transient, Reason::CloudUnavailable, text).into())
+    }
+
+    fn soon(&mut self) -> Tended {
+        self.pass.retry = Some(Duration::from_secs(1));
+        Tended::Waiting("a key is being made".into())
+    }
+
+    fn wait(&mut self, listed: &Listed, waiting: &key::Waiting) -> Tended {
+        let Some(until) = waiting.until else {
+            return Tended::Waiting(why(waiting.why).into());
+        };
+        let left = Duration::try_from(until.timestamp().duration_since(listed.at));
+        let left = left.unwrap_or_default() + Duration::from_secs(1);
+        self.pass.retry = Some(self.pass.retry.map_or(left, |retry| retry.min(left)));
+        Tended::Waiting(format!("{} (until {until})", why(waiting.why)))
+    }
+
+    fn blocked(&self, by: BlockedBy) -> String {
+        let issue = self.pass.issue.as_ref().map(|issue| issue.message.clone());
+        issue.unwrap_or_else(|| format!("the access key is blocked: {by:?}"))
+    }
+}
+
+fn why(why: WaitFor) -> &'static str {
+    match why {
+        WaitFor::OpenMint => "whether a lost request for a key made one shows later",
+        WaitFor::Suspect => "a key that may be a lost one is watched before it is deleted",
+        WaitFor::OldKey => "the replaced key is kept for those who still use it",
+        WaitFor::Held => "the replaced key is held; there is no room for a rotation",
+        WaitFor::Release => "another replica may still have to see the release",
+        WaitFor::LostAnswers => "several answers were lost; the next request for a key waits",
+        WaitFor::Test => "the storage endpoint could not be reached to test the new key",
+    }
+}

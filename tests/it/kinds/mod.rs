@@ -1,0 +1,6 @@
+//! The kinds of UpCloud, each against the emulated cloud.
+
+mod policy;
+mod service;
+mod user;
+mod website;

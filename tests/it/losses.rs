@@ -1,0 +1,221 @@
+//! What happens to resources whose remotes, namespaces, credentials or CRDs are taken away.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, ListParams};
+use serde_json::{Value, json};
+
+use crate::ground::{Ground, Need, eventually};
+use crate::hands::{SERVICES, has_bucket, named};
+use crate::scene::{PATIENCE, Scene};
+
+/// A drift round and what it may be late.
+const ROUND: Duration = Duration::from_secs(700);
+
+fn bucket() -> Value {
+    json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"})
+}
+
+async fn lose_the_service(scene: &Scene) {
+    let path = format!("{SERVICES}/{}?force=true", scene.service_id().await);
+    let done = scene
+        .cloud
+        .foreign("demo", "DELETE", &path, Value::Null)
+        .await;
+    assert!(done.status < 300, "{done:?}");
+    scene
+        .cloud_until("the service is gone", Value::is_null)
+        .await;
+    scene.advance(ROUND).await;
+}
+
+#[tokio::test]
+async fn a_lost_service_is_reported_and_not_made_anew() {
+    let scene = Scene::running().await;
+    lose_the_service(&scene).await;
+    let told = scene
+        .until(
+            "ObjectStorageService",
+            "media",
+            "Ready",
+            "False",
+            "RemoteLost",
+        )
+        .await;
+    assert!(told.contains("cooper.dev/recreate"), "{told}");
+    assert_eq!(scene.at_cloud().await, Value::Null);
+}
+
+#[tokio::test]
+async fn a_lost_service_is_made_anew_when_asked() {
+    let scene = Scene::running().await;
+    lose_the_service(&scene).await;
+    scene
+        .until(
+            "ObjectStorageService",
+            "media",
+            "Ready",
+            "False",
+            "RemoteLost",
+        )
+        .await;
+    scene
+        .annotate(
+            "ObjectStorageService",
+            "media",
+            "cooper.dev/recreate",
+            Some("true"),
+        )
+        .await;
+    scene.ready("ObjectStorageService", "media").await;
+    assert_eq!(scene.at_cloud().await["name"], "media");
+}
+
+#[tokio::test]
+async fn everything_in_a_lost_service_can_be_deleted() {
+    let scene = Scene::issued().await;
+    scene.apply("Bucket", "logs", bucket()).await;
+    scene.ready("Bucket", "logs").await;
+    lose_the_service(&scene).await;
+    let all = [
+        ("IamUser", "ci"),
+        ("Bucket", "logs"),
+        ("IamPolicy", "logs-rw"),
+        ("ObjectStorageService", "media"),
+        ("Account", "default"),
+    ];
+    for (kind, name) in all {
+        scene.delete(kind, name).await;
+    }
+    for (kind, name) in all {
+        scene.gone(kind, name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lost_bucket_is_reported_and_not_made_anew() {
+    let scene = Scene::running().await;
+    scene.apply("Bucket", "logs", bucket()).await;
+    scene.ready("Bucket", "logs").await;
+    scene.theirs("DELETE", "/buckets/logs", Value::Null).await;
+    scene.advance(ROUND).await;
+    scene.until("Bucket", "logs", "Ready", "False", "").await;
+    scene.advance(ROUND).await;
+    scene
+        .until("Bucket", "logs", "Ready", "False", "RemoteLost")
+        .await;
+    assert!(!has_bucket(&scene.at_cloud().await, "logs"));
+}
+
+#[tokio::test]
+async fn a_lost_user_is_made_anew_and_its_secret_healed() {
+    let scene = Scene::issued().await;
+    let old = scene.live_keys("ci").await;
+    scene.theirs("DELETE", "/users/ci", Value::Null).await;
+    scene.advance(ROUND).await;
+    scene.new_key("ci", "ci-s3", &[&old[0]]).await;
+    let user = named(&scene.at_cloud().await, "users", "ci");
+    assert_eq!(user["attached"], json!(["logs-rw"]));
+    scene.ready("IamUser", "ci").await;
+}
+
+#[tokio::test]
+async fn a_lost_policy_is_made_anew() {
+    let scene = Scene::running().await;
+    scene.policy().await;
+    scene.ready("IamPolicy", "logs-rw").await;
+    scene
+        .theirs("DELETE", "/policies/logs-rw", Value::Null)
+        .await;
+    scene.advance(ROUND).await;
+    scene
+        .cloud_until("the policy is there", |cloud| {
+            !named(cloud, "policies", "logs-rw").is_null()
+        })
+        .await;
+}
+
+async fn everything(scene: &Scene) {
+    scene.service().await;
+    scene.user().await;
+    scene.apply("Bucket", "logs", bucket()).await;
+    scene.ready("IamUser", "ci").await;
+    scene.ready("Bucket", "logs").await;
+}
+
+async fn namespace_goes(scene: &Scene) {
+    let namespaces: Api<Namespace> = Api::all(scene.ground.admin());
+    namespaces
+        .delete(&scene.namespace, &DeleteParams::default())
+        .await
+        .unwrap();
+    eventually(PATIENCE, "the namespace is gone", async || {
+        let left = namespaces.get_opt(&scene.namespace).await;
+        match left.map_err(|error| error.to_string())? {
+            None => Ok(()),
+            Some(namespace) => Err(format!("{:?}", namespace.status)),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn deleting_the_namespace_ends_and_leaves_nothing_at_the_cloud() {
+    let scene = Scene::open().await;
+    if scene.ground.lacks(&[Need::Controllers]) {
+        return;
+    }
+    everything(&scene).await;
+    namespace_goes(&scene).await;
+    assert_eq!(scene.at_cloud().await, Value::Null);
+}
+
+#[tokio::test]
+async fn deleting_the_credentials_first_does_not_hinder_the_rest() {
+    let scene = Scene::open().await;
+    if scene.ground.lacks(&[Need::Controllers]) {
+        return;
+    }
+    everything(&scene).await;
+    let how = DeleteParams::default();
+    scene.secrets().delete("upcloud", &how).await.unwrap();
+    namespace_goes(&scene).await;
+    assert_eq!(scene.at_cloud().await, Value::Null);
+}
+
+#[tokio::test]
+async fn removing_the_crds_leaves_remotes_and_keys_at_the_cloud() {
+    if Ground::get().await.lacks(&[Need::Own]) {
+        return;
+    }
+    // It lives as long as the process, as the shared one does.
+    let ground: &'static Ground = Box::leak(Box::new(Ground::own().await));
+    let scene = Scene::on(ground).await;
+    everything(&scene).await;
+    let definitions: Api<CustomResourceDefinition> = Api::all(ground.admin());
+    let ours = definitions.list(&ListParams::default()).await.unwrap();
+    let ours = ours.items.into_iter().filter_map(|crd| crd.metadata.name);
+    let ours: Vec<_> = ours.filter(|name| name.ends_with(".cooper.dev")).collect();
+    assert!(ours.len() >= 6, "{ours:?}");
+    for name in &ours {
+        let how = DeleteParams::default();
+        definitions.delete(name, &how).await.unwrap();
+    }
+    eventually(PATIENCE, "the CRDs are gone", async || {
+        let left = definitions.list(&ListParams::default()).await;
+        let left = left.map_err(|error| error.to_string())?.items;
+        let left: Vec<_> = left.iter().map(|crd| &crd.metadata.name).collect();
+        if left.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{left:?}"))
+        }
+    })
+    .await;
+    let cloud = scene.at_cloud().await;
+    assert!(has_bucket(&cloud, "logs"), "{cloud}");
+    let id = scene.secret("ci-s3").await.expect("the Secret stays")["AWS_ACCESS_KEY_ID"].clone();
+    assert_eq!(scene.live_keys("ci").await, [id]);
+}
