@@ -30,6 +30,8 @@ pub struct Memo {
     pub drift: Option<Timestamp>,
     /// When its Secret is to be looked at again.
     pub secret: Option<Timestamp>,
+    /// Looks that found no staging left over, as far as they count.
+    pub sweeps: u8,
     /// The namespace is being deleted: creates in it are refused for good.
     pub creates_refused: bool,
     /// Faults in a row.

@@ -15,6 +15,8 @@ mod admission;
 mod adoption;
 mod bad_input;
 mod changes_of_mind;
+mod counts;
+mod crash;
 mod deletion;
 mod emulator_as_a_process;
 mod fence;

@@ -100,6 +100,9 @@ impl<K: External> Pass<'_, K> {
             0
         };
         let failed = matches!(outcome, Outcome::Failed(_));
+        if failed {
+            self.memo.sweeps = 0;
+        }
         let failures = self.memo.failures;
         self.memo.failures = if failed {
             failures.saturating_add(1)

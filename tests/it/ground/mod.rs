@@ -32,8 +32,8 @@ use kube::config::AuthInfo;
 use kube::{Client, Config};
 use tokio::sync::OnceCell;
 
-pub use audit::Writes;
-pub use emulator::{Emulator, Fault, Outcome, Side};
+pub use audit::{Write, Writes};
+pub use emulator::{Emulator, Entry, Fault, Outcome, Side};
 pub use eventually::eventually;
 pub use namespace::Namespace;
 pub use operator::{Cut, Operator, Start};

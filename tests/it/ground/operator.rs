@@ -1,10 +1,7 @@
 //! The operator, in this process: started, stopped, crashed, its requests counted and cut.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
-};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use cooper::app::{App, Options};
 use cooper::engine::{
@@ -13,6 +10,7 @@ use cooper::engine::{
     core::{Core, Settings},
 };
 use cooper::wire::{Open, Side, Verdict, Wire, is_watch};
+use futures::future::BoxFuture;
 use http::{Method, Uri};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
@@ -105,80 +103,133 @@ impl Operator {
         drop(self.stop.take());
         self.task.await.unwrap().unwrap();
     }
-
-    /// Ends it where it stands: what it held in memory is gone.
-    pub fn crash(self) {
-        drop(self);
-    }
 }
 
-/// Cuts the process's connections at its `after`th request, counted over both sides, watches left out.
+/// Cuts the process's connections at one request, counted over both sides; watches and Events are left out of the count.
 ///
-/// That request meets `how`; all later ones are not sent: the process might as well be dead.
+/// That request meets its verdict; all later ones are not sent: the process might as well be dead. A request that is lost or late
+/// stays in the network until [`Cut::deliver`].
+#[derive(Default)]
 pub struct Cut {
-    after: usize,
-    how: Verdict,
-    seen: AtomicUsize,
-    log: Mutex<Vec<String>>,
+    plan: Mutex<Plan>,
+    network: Mutex<Vec<BoxFuture<'static, ()>>>,
+}
+
+#[derive(Default)]
+struct Plan {
+    cut: Option<(usize, Verdict)>,
+    log: Vec<String>,
 }
 
 impl Cut {
-    /// Counts and cuts nothing.
+    /// Counts and cuts nothing, until it is armed.
     pub fn never() -> Arc<Self> {
-        Self::at(usize::MAX, Verdict::Pass)
+        Arc::default()
     }
 
-    /// Cuts at request `after`, the first being 0.
-    pub fn at(after: usize, how: Verdict) -> Arc<Self> {
-        Arc::new(Self {
-            after,
-            how,
-            seen: AtomicUsize::new(0),
-            log: Mutex::default(),
-        })
+    /// Counts anew, and cuts at request `after`, the first being 0.
+    pub fn arm(&self, after: usize, how: Verdict) {
+        *self.plan() = Plan {
+            cut: Some((after, how)),
+            log: Vec::new(),
+        };
     }
 
     /// Requests counted so far.
     pub fn seen(&self) -> usize {
-        self.seen.load(Ordering::SeqCst)
+        self.plan().log.len()
     }
 
     /// Whether the cut has happened.
     pub fn is_done(&self) -> bool {
-        self.seen() > self.after
+        self.plan().is_done()
     }
 
     /// The counted requests, in order.
     pub fn log(&self) -> Vec<String> {
-        self.log.lock().unwrap().clone()
+        self.plan().log.clone()
+    }
+
+    /// The request at which it was cut.
+    pub fn point(&self) -> Option<String> {
+        let plan = self.plan();
+        plan.log.get(plan.cut?.0).cloned()
+    }
+
+    /// Waits until no request was made for a while: passes follow each other within milliseconds.
+    pub async fn quiet(&self, span: Duration) {
+        self.still(span, |_| true).await;
+    }
+
+    /// Waits until no such request was made for a while.
+    pub async fn still(&self, span: Duration, counts: impl Fn(&str) -> bool) {
+        let now = || self.plan().log.iter().filter(|line| counts(line)).count();
+        let mut last = (now(), Instant::now());
+        eventually(
+            Duration::from_secs(60),
+            "the operator comes to rest",
+            async || {
+                let seen = now();
+                if seen != last.0 {
+                    last = (seen, Instant::now());
+                }
+                match last.1.elapsed() >= span {
+                    true => Ok(()),
+                    false => Err(format!("{seen} requests so far: {:#?}", self.last())),
+                }
+            },
+        )
+        .await;
+    }
+
+    /// Lets what is still in the network arrive, and waits for it.
+    pub async fn deliver(&self) {
+        let network = std::mem::take(&mut *self.network.lock().unwrap());
+        futures::future::join_all(network).await;
+    }
+
+    /// The last requests, to show what does not end.
+    fn last(&self) -> Vec<String> {
+        let log = self.log();
+        log[log.len().saturating_sub(40)..].to_vec()
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.plan.lock().unwrap()
+    }
+}
+
+impl Plan {
+    fn is_done(&self) -> bool {
+        self.cut.is_some_and(|(after, _)| self.log.len() > after)
     }
 }
 
 impl Wire for Cut {
     fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
-        if side == Side::Kube && is_watch(uri) {
-            return if self.is_done() {
-                Verdict::Before
-            } else {
-                Verdict::Pass
+        let mut plan = self.plan();
+        let verdict = match plan.cut {
+            _ if plan.is_done() => Verdict::Before,
+            Some((after, how)) if plan.log.len() == after => how,
+            _ => Verdict::Pass,
+        };
+        let is_event = uri.path().ends_with("/events") || uri.path().contains("/events/");
+        if side == Side::Kube && (is_watch(uri) || is_event) {
+            return match plan.is_done() {
+                true => Verdict::Before,
+                false => Verdict::Pass,
             };
         }
-        if side == Side::Kube && is_watch(uri) {
-            return if self.is_done() {
-                Verdict::Before
-            } else {
-                Verdict::Pass
-            };
+        let number = plan.log.len();
+        plan.log.push(format!("{number} {side:?} {method} {uri}"));
+        match verdict {
+            // Its sender is dead before the answer comes either way; this one can be waited for.
+            Verdict::Lost => Verdict::Late(Duration::ZERO),
+            verdict => verdict,
         }
-        let number = self.seen.fetch_add(1, Ordering::SeqCst);
-        self.log
-            .lock()
-            .unwrap()
-            .push(format!("{number} {side:?} {method} {uri}"));
-        match number.cmp(&self.after) {
-            std::cmp::Ordering::Less => Verdict::Pass,
-            std::cmp::Ordering::Equal => self.how,
-            std::cmp::Ordering::Greater => Verdict::Before,
-        }
+    }
+
+    fn carry(&self, late: BoxFuture<'static, ()>) {
+        self.network.lock().unwrap().push(late);
     }
 }

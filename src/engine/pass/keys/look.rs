@@ -6,6 +6,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use super::{Desk, List, Stop};
 use crate::engine::{
+    budget::Lane,
     external::External,
     fault::{Class, Fault},
     intent,
@@ -33,13 +34,20 @@ impl Sight {
 
 impl<K: External> Desk<'_, '_, K> {
     /// The light look: with the ledger in hand, a list that may be older, and one read of the target, is there nothing to do?
+    ///
+    /// A staging that a dead process left beside a finished ledger shows in neither of them, so now and then it reads these too.
     pub(super) async fn is_settled(&mut self, keys: &Keys) -> Result<bool, Stop> {
         let ledger = self.pass.subject.status.keys.clone();
         let Some(ledger) = ledger.filter(|ledger| ledger.attempts.is_empty()) else {
             return Ok(false);
         };
         let target = self.read_target(Some(&ledger)).await?;
-        let stored = self.stored(Some(ledger), &target, std::array::from_fn(|_| Slot::Free));
+        let slots = if self.is_swept() {
+            Default::default()
+        } else {
+            self.read_stagings().await?.1
+        };
+        let stored = self.stored(Some(ledger), &target, slots);
         let listed = Listed {
             at: keys.at,
             keys: keys.keys.clone(),
@@ -49,7 +57,25 @@ impl<K: External> Desk<'_, '_, K> {
             return Ok(false);
         }
         self.tell(&stored, &listed, &step);
+        self.swept();
         Ok(true)
+    }
+
+    /// Whether the stagings were looked at often enough: once since this process knows the resource or something went wrong, and once
+    /// more a drift round later, when whatever was on its way from a dead process has arrived; after that with each deep read.
+    fn is_swept(&self) -> bool {
+        let needed = match self.site.view.lane {
+            Lane::Drift => 2,
+            Lane::Fresh | Lane::Write => 1,
+        };
+        self.pass.memo.sweeps >= needed && !self.site.view.deep
+    }
+
+    /// All is settled: no staging was left.
+    pub(super) fn swept(&mut self) {
+        if !self.is_swept() {
+            self.pass.memo.sweeps = self.pass.memo.sweeps.saturating_add(1);
+        }
     }
 
     /// Resource, then target and stagings, each by name.
@@ -61,30 +87,9 @@ impl<K: External> Desk<'_, '_, K> {
             return Err(Trouble::Conflict.into());
         }
         let ledger = self.pass.subject.status.keys.clone();
-        let uid = self.uid();
-        let names: [String; SLOTS] = std::array::from_fn(|slot| key::staging_name(&uid, slot));
-        let secrets = &self.pass.engine.core.secrets;
-        let reads = names
-            .iter()
-            .map(|name| secrets.read(self.namespace(), name));
-        let (target, slots) = futures::future::join(
-            self.read_target(ledger.as_ref()),
-            futures::future::join_all(reads),
-        )
-        .await;
-        let target = target?;
-        let mut stagings: [Option<Secret>; SLOTS] = Default::default();
-        let mut states: [Slot; SLOTS] = Default::default();
-        for ((staging, state), read) in stagings.iter_mut().zip(&mut states).zip(slots) {
-            match read? {
-                Found::Absent => {}
-                Found::Foreign => *state = Slot::Taken,
-                Found::Ours(secret) => {
-                    *state = staging::decode(&secret, &uid);
-                    *staging = Some(*secret);
-                }
-            }
-        }
+        let (target, stagings) =
+            futures::future::join(self.read_target(ledger.as_ref()), self.read_stagings()).await;
+        let (target, (stagings, states)) = (target?, stagings?);
         let stored = self.stored(ledger, &target, states);
         let target = match target {
             Found::Ours(secret) => Some(*secret),
@@ -95,6 +100,29 @@ impl<K: External> Desk<'_, '_, K> {
             target,
             stagings,
         })
+    }
+
+    async fn read_stagings(&self) -> Result<([Option<Secret>; SLOTS], [Slot; SLOTS]), Trouble> {
+        let uid = self.uid();
+        let names: [String; SLOTS] = std::array::from_fn(|slot| key::staging_name(&uid, slot));
+        let secrets = &self.pass.engine.core.secrets;
+        let reads = names
+            .iter()
+            .map(|name| secrets.read(self.namespace(), name));
+        let mut stagings: [Option<Secret>; SLOTS] = Default::default();
+        let mut states: [Slot; SLOTS] = Default::default();
+        let found = futures::future::join_all(reads).await;
+        for ((staging, state), read) in stagings.iter_mut().zip(&mut states).zip(found) {
+            match read? {
+                Found::Absent => {}
+                Found::Foreign => *state = Slot::Taken,
+                Found::Ours(secret) => {
+                    *state = staging::decode(&secret, &uid);
+                    *staging = Some(*secret);
+                }
+            }
+        }
+        Ok((stagings, states))
     }
 
     async fn read_target(&self, ledger: Option<&Ledger>) -> Result<Found, Trouble> {

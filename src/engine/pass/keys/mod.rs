@@ -238,7 +238,10 @@ impl<K: External> Desk<'_, '_, K> {
         self.tell(&sight.stored, &list.listed, &step);
         let events = key::events(&sight.stored, &list.listed, &self.want, &step);
         let turn = match step {
-            KeyStep::Settled => Turn::End(Tended::Settled),
+            KeyStep::Settled => {
+                self.swept();
+                Turn::End(Tended::Settled)
+            }
             KeyStep::UserGoes => Turn::End(Tended::UserGoes),
             KeyStep::Wait(waiting) => Turn::End(self.wait(&list.listed, &waiting)),
             KeyStep::Blocked(by) => Turn::End(Tended::Waiting(self.blocked(by))),
