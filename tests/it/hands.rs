@@ -1,11 +1,16 @@
 //! What tests do to a [`Scene`] besides applying resources: somebody else's hands at the cloud, annotations, what was asked and told.
 
+use std::time::Duration;
+
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 
-use crate::ground::eventually;
+use crate::ground::{Entry, eventually};
 use crate::scene::{PATIENCE, Scene};
+
+/// A drift round and what it may be late.
+const ROUND: Duration = Duration::from_secs(700);
 
 /// Root of the product in the cloud's API.
 pub const SERVICES: &str = "/1.3/object-storage-2";
@@ -52,6 +57,29 @@ impl Scene {
         });
         let done = self.cloud.foreign("demo", "POST", SERVICES, body).await;
         assert_eq!(done.status, 201, "{done:?}");
+    }
+
+    /// Steps over a drift round and waits until it has begun: the services are listed anew.
+    pub async fn round(&self) {
+        let before = self
+            .cloud
+            .journal(0)
+            .await
+            .last()
+            .map_or(0, |last| last.seq);
+        self.advance(ROUND).await;
+        eventually(PATIENCE, "a drift round begins", async || {
+            let entries = self.cloud.journal(0).await;
+            let list =
+                |entry: &Entry| !entry.foreign && entry.method == "GET" && entry.path == SERVICES;
+            let begun = entries
+                .iter()
+                .any(|entry| entry.seq > before && list(entry));
+            begun
+                .then_some(())
+                .ok_or_else(|| "the services were not listed".to_owned())
+        })
+        .await;
     }
 
     /// What cooper asked the cloud to change since the journal was last forgotten, such as `POST /users`.

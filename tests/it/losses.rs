@@ -1,7 +1,6 @@
 //! What happens to resources whose remotes, namespaces, credentials or CRDs are taken away.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use cooper::wire::Open;
 use k8s_openapi::api::core::v1::Namespace;
@@ -12,9 +11,6 @@ use serde_json::{Value, json};
 use crate::ground::{Ground, Need, eventually};
 use crate::hands::{SERVICES, has_bucket, named};
 use crate::scene::{PATIENCE, Scene};
-
-/// A drift round and what it may be late.
-const ROUND: Duration = Duration::from_secs(700);
 
 fn bucket() -> Value {
     json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"})
@@ -30,7 +26,7 @@ async fn lose_the_service(scene: &Scene) {
     scene
         .cloud_until("the service is gone", Value::is_null)
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
 }
 
 #[tokio::test]
@@ -102,9 +98,9 @@ async fn a_lost_bucket_is_reported_and_not_made_anew() {
     scene.apply("Bucket", "logs", bucket()).await;
     scene.ready("Bucket", "logs").await;
     scene.theirs("DELETE", "/buckets/logs", Value::Null).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene.until("Bucket", "logs", "Ready", "False", "").await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .until("Bucket", "logs", "Ready", "False", "RemoteLost")
         .await;
@@ -116,7 +112,7 @@ async fn a_lost_user_is_made_anew_and_its_secret_healed() {
     let scene = Scene::issued().await;
     let old = scene.live_keys("ci").await;
     scene.theirs("DELETE", "/users/ci", Value::Null).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene.new_key("ci", "ci-s3", &[&old[0]]).await;
     let user = named(&scene.at_cloud().await, "users", "ci");
     assert_eq!(user["attached"], json!(["logs-rw"]));
@@ -131,7 +127,7 @@ async fn a_lost_policy_is_made_anew() {
     scene
         .theirs("DELETE", "/policies/logs-rw", Value::Null)
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("the policy is there", |cloud| {
             !named(cloud, "policies", "logs-rw").is_null()

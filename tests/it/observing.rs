@@ -1,14 +1,9 @@
 //! `managementPolicy: Observe`: it looks, reports and writes nothing.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::hands::has_bucket;
 use crate::scene::{Scene, user_spec};
-
-/// A drift round and what it may be late.
-const ROUND: Duration = Duration::from_secs(700);
 
 fn observed_service(labels: &Value) -> Value {
     json!({"accountRef": {"name": "default"}, "region": "europe-2", "managementPolicy": "Observe", "labels": labels})
@@ -69,7 +64,7 @@ async fn what_is_not_there_is_not_made_and_seen_once_it_is() {
     scene
         .theirs("POST", "/buckets", json!({"name": "logs"}))
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene.ready("Bucket", "logs").await;
 }
 
@@ -82,10 +77,10 @@ async fn what_went_away_is_not_there_any_more() {
     scene.apply("Bucket", "logs", observed_bucket()).await;
     scene.ready("Bucket", "logs").await;
     scene.theirs("DELETE", "/buckets/logs", Value::Null).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     // Still listed as being purged once, then no more.
     scene.until("Bucket", "logs", "Ready", "False", "").await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .until("Bucket", "logs", "Ready", "False", "NotThere")
         .await;

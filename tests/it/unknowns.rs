@@ -9,9 +9,6 @@ use crate::ground::{Fault, eventually};
 use crate::hands::{SERVICES, named};
 use crate::scene::{PATIENCE, Scene, document, user_spec};
 
-/// A drift round and what it may be late.
-const ROUND: Duration = Duration::from_secs(700);
-
 const ALL: [(&str, &str); 6] = [
     ("Account", "default"),
     ("ObjectStorageService", "media"),
@@ -253,7 +250,7 @@ async fn an_observed_service_that_somebody_made_anew_is_found_by_its_name() {
     scene.apply("ObjectStorageService", "media", spec).await;
     scene.ready("ObjectStorageService", "media").await;
     service_goes(&scene).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .until(
             "ObjectStorageService",
@@ -264,7 +261,7 @@ async fn an_observed_service_that_somebody_made_anew_is_found_by_its_name() {
         )
         .await;
     scene.their_service("media").await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene.ready("ObjectStorageService", "media").await;
     let status = scene.status("ObjectStorageService", "media").await;
     assert_eq!(status["atProvider"]["id"], scene.service_id().await);
@@ -274,7 +271,7 @@ async fn an_observed_service_that_somebody_made_anew_is_found_by_its_name() {
 async fn a_service_made_anew_without_an_answer_is_made_once() {
     let scene = Scene::running().await;
     service_goes(&scene).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .until(
             "ObjectStorageService",
@@ -305,7 +302,7 @@ async fn a_user_follows_a_service_made_anew_when_asked() {
     let scene = Scene::issued().await;
     let old = scene.live_keys("ci").await;
     service_goes(&scene).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     let recreate = "cooper.dev/recreate";
     scene
         .annotate("ObjectStorageService", "media", recreate, Some("true"))

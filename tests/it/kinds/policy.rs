@@ -1,13 +1,9 @@
 //! IamPolicy: one meaning in force, whatever the versions.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::hands::named;
 use crate::scene::{Scene, document};
-
-const ROUND: Duration = Duration::from_secs(700);
 
 async fn with_policy() -> Scene {
     let scene = Scene::running().await;
@@ -105,7 +101,7 @@ async fn another_version_put_in_force_by_somebody_else_is_put_right() {
     say(&scene, document("s3:GetObject"), 2).await;
     let back = json!({"version_id": "v1"});
     scene.theirs("PATCH", "/policies/logs-rw", back).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("v2 is in force", |cloud| {
             named(cloud, "policies", "logs-rw")["default"] == "v2"

@@ -8,8 +8,6 @@ use crate::hands::SERVICES;
 use crate::scene::Scene;
 
 const KIND: &str = "ObjectStorageService";
-const ROUND: Duration = Duration::from_secs(700);
-
 fn spec(more: Value) -> Value {
     let mut spec = json!({"accountRef": {"name": "default"}, "region": "europe-2"});
     if let (Value::Object(spec), Value::Object(more)) = (&mut spec, more) {
@@ -93,7 +91,7 @@ async fn labels_follow_the_spec_and_foreign_ones_stay() {
             json!({"key": "owner", "value": "somebody"}),
         )
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .apply(KIND, "media", with(json!({"team": "web"})))
         .await;
@@ -112,7 +110,7 @@ async fn a_label_changed_by_somebody_else_is_put_right() {
     scene
         .theirs("PATCH", "/labels/team", json!({"value": "theirs"}))
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("the label is ours", |cloud| {
             cloud["labels"].to_string().contains("media\"")
@@ -192,7 +190,7 @@ async fn secrets_stay_as_they_are_while_their_service_is_stopped() {
         .apply(KIND, "media", spec(json!({"state": "Stopped"})))
         .await;
     scene.ready(KIND, "media").await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     // An edit of the user brings a pass that has seen the stopped service.
     scene
         .merge("IamUser", "ci", json!({"spec": {"policies": []}}))
@@ -257,7 +255,7 @@ async fn the_cors_origin_is_sent_once_and_again_when_it_changes() {
         scene.ready(KIND, "media").await;
         assert_eq!(scene.at_cloud().await["cors_origin"], origin);
     }
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene.ready(KIND, "media").await;
     assert_eq!(scene.writes().await.len(), 2);
 }
@@ -268,7 +266,7 @@ async fn a_custom_domain_does_not_become_the_endpoint_of_secrets() {
     let before = scene.status(KIND, "media").await["atProvider"]["endpoint"].clone();
     let domain = json!({"domain_name": "files.example.org", "type": "public"});
     scene.theirs("POST", "/custom-domains", domain).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     // An edit brings a pass that has seen the domain.
     let more = spec(json!({"labels": {"team": "media"}}));
     scene.apply(KIND, "media", more).await;
@@ -283,7 +281,7 @@ async fn a_service_switched_off_by_somebody_else_is_started_again() {
     scene
         .theirs("PATCH", "", json!({"configured_status": "stopped"}))
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("it is started", |cloud| {
             cloud["configured_status"] == "started"

@@ -10,8 +10,6 @@ use crate::ground::eventually;
 use crate::hands::named;
 use crate::scene::{PATIENCE, Scene, user_spec};
 
-/// A drift round and what it may be late.
-const ROUND: Duration = Duration::from_secs(700);
 /// A look at the Secret and what it may be late.
 const CHECK: Duration = Duration::from_secs(67);
 
@@ -55,7 +53,7 @@ async fn what_somebody_else_attached_stays_and_is_shown() {
     let scene = Scene::issued().await;
     let theirs = json!({"name": "ECSS3FullAccess"});
     scene.theirs("POST", "/users/ci/policies", theirs).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     with_policies(&scene, json!([]), false).await;
     assert_eq!(attached(&scene).await, json!(["ECSS3FullAccess"]));
     let status = scene.status("IamUser", "ci").await;
@@ -74,7 +72,7 @@ async fn an_exclusive_user_has_only_what_the_spec_says() {
     scene
         .theirs("POST", "/users/ci/access-keys", Value::Null)
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("only ours is left", |cloud| {
             let user = named(cloud, "users", "ci");
@@ -89,7 +87,7 @@ async fn a_detached_policy_is_attached_again() {
     scene
         .theirs("DELETE", "/users/ci/policies/logs-rw", Value::Null)
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("it is attached", |cloud| {
             named(cloud, "users", "ci")["attached"] == json!(["logs-rw"])
@@ -180,7 +178,7 @@ async fn a_key_deleted_at_the_cloud_is_replaced() {
     let old = scene.live_keys("ci").await;
     let path = format!("/users/ci/access-keys/{}", old[0]);
     scene.theirs("DELETE", &path, Value::Null).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene.new_key("ci", "ci-s3", &[&old[0]]).await;
 }
 
@@ -192,7 +190,7 @@ async fn a_key_switched_off_by_somebody_else_is_switched_on_again() {
     scene
         .theirs("PATCH", &path, json!({"status": "Inactive"}))
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     eventually(PATIENCE, "the key is live", async || {
         let live = scene.live_keys("ci").await;
         if live == key {
@@ -223,7 +221,7 @@ async fn an_unused_recreate_does_no_harm() {
     scene
         .annotate("IamUser", "ci", "cooper.dev/recreate", Some("true"))
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene.ready("IamUser", "ci").await;
     assert_eq!(scene.live_keys("ci").await, key);
 }

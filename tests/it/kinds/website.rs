@@ -1,15 +1,10 @@
 //! StaticWebsite: configuration at the cloud, and what a browser sees.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::ground::eventually;
 use crate::s3::S3;
 use crate::scene::{PATIENCE, Scene};
-
-/// A drift round and what it may be late.
-const ROUND: Duration = Duration::from_secs(700);
 
 fn spec(more: Value) -> Value {
     let mut spec = json!({"serviceRef": {"name": "media"}, "bucketRef": {"name": "site"}});
@@ -132,7 +127,7 @@ async fn a_website_changed_by_somebody_else_is_put_right() {
     scene
         .theirs("PATCH", &path, json!({"index_document": "theirs.html"}))
         .await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("it is as it was", |cloud| {
             cloud["websites"].to_string().contains("index.html")
@@ -146,7 +141,7 @@ async fn a_lost_website_is_made_anew() {
     let domain = scene.status("StaticWebsite", "site").await["place"]["domain"].clone();
     let path = format!("/static-websites/{}", domain.as_str().unwrap());
     scene.theirs("DELETE", &path, Value::Null).await;
-    scene.advance(ROUND).await;
+    scene.round().await;
     scene
         .cloud_until("it is there", |cloud| {
             cloud["websites"].to_string().contains("index.html")
