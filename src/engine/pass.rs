@@ -29,6 +29,7 @@ use super::{
     object::{Trouble, answered},
     outcome::{Issue, Outcome},
     reason::Reason,
+    secret::Found,
     status::Origin,
     subject::{Subject, place_key, target_of},
 };
@@ -198,6 +199,12 @@ impl<K: External> Pass<'_, K> {
             .subject
             .claim()
             .map(|(account, place)| format!("{place:?} of account {account}"));
+        match self.disown().await {
+            Ok(()) => {}
+            Err(Trouble::Conflict) => return Err(Trouble::Conflict.into()),
+            // This is the last way out: it must not be blocked by anything.
+            Err(trouble) => tracing::warn!(error = %trouble, "the Secret may go with its owner"),
+        }
         self.subject.remove_finalizer().await?;
         let text = format!(
             "abandoned by annotation {ABANDON}; left at the cloud: {}",
@@ -205,6 +212,25 @@ impl<K: External> Pass<'_, K> {
         );
         self.note(Note::warning(Reason::Abandoned, text));
         Ok(Outcome::Finished)
+    }
+
+    /// The remote stays, and its key with it: the Secret, which holds the only copy, must not be collected with this resource.
+    async fn disown(&self) -> Result<(), Trouble> {
+        let keys = self.subject.status.keys.as_ref();
+        let Some(name) = keys.and_then(|ledger| ledger.secret_name.as_deref()) else {
+            return Ok(());
+        };
+        let (secrets, namespace) = (&self.engine.core.secrets, &self.subject.target.namespace);
+        let Found::Ours(mut secret) = secrets.read(namespace, name).await? else {
+            return Ok(());
+        };
+        let owners = secret.metadata.owner_references.get_or_insert_default();
+        let count = owners.len();
+        owners.retain(|owner| owner.uid != self.subject.uid());
+        if owners.len() < count {
+            secrets.replace(namespace, &secret).await?;
+        }
+        Ok(())
     }
 
     /// The facts as they are known now.

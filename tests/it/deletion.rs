@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::ground::{Fault, eventually};
 use crate::hands::{has_bucket, named};
 use crate::s3::S3;
-use crate::scene::{Scene, user_spec};
+use crate::scene::{PATIENCE, Scene, user_spec};
 
 fn bucket(policy: &str, empty_for: &str) -> Value {
     json!({"serviceRef": {"name": "media"}, "deletionPolicy": policy, "emptyFor": empty_for})
@@ -85,7 +86,7 @@ async fn a_held_bucket_goes_once_it_has_been_empty_long_enough() {
     assert_eq!(s3.delete("logs", "one.txt").await, 204);
     scene.advance(Duration::from_secs(61)).await;
     let message = "the bucket is empty since";
-    crate::ground::eventually(crate::scene::PATIENCE, message, async || {
+    eventually(PATIENCE, message, async || {
         let told = scene
             .until("Bucket", "logs", "Ready", "False", "DeletionHeld")
             .await;
@@ -211,4 +212,19 @@ async fn the_annotation_abandon_ends_a_held_deletion_and_leaves_the_remote() {
     assert!(has_bucket(&scene.at_cloud().await, "logs"));
     let told = scene.event("Bucket", "logs", "Abandoned").await;
     assert!(told.contains("logs"), "{told}");
+}
+
+#[tokio::test]
+async fn abandoning_a_user_at_a_dead_cloud_keeps_its_secret() {
+    let scene = Scene::issued().await;
+    let before = scene.secret("ci-s3").await.unwrap();
+    scene.cloud.fault(Fault::status(500).times(0)).await;
+    scene.delete("IamUser", "ci").await;
+    scene
+        .annotate("IamUser", "ci", "cooper.dev/abandon", Some("true"))
+        .await;
+    scene.gone("IamUser", "ci").await;
+    let after = scene.secrets().get("ci-s3").await.unwrap();
+    assert_eq!(after.metadata.owner_references, None);
+    assert_eq!(scene.secret("ci-s3").await.unwrap(), before);
 }

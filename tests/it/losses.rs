@@ -139,8 +139,10 @@ async fn everything(scene: &Scene) {
     scene.service().await;
     scene.user().await;
     scene.apply("Bucket", "logs", bucket()).await;
+    let site = json!({"serviceRef": {"name": "media"}, "bucketRef": {"name": "logs"}});
+    scene.apply("StaticWebsite", "site", site).await;
     scene.ready("IamUser", "ci").await;
-    scene.ready("Bucket", "logs").await;
+    scene.ready("StaticWebsite", "site").await;
 }
 
 async fn namespace_goes(scene: &Scene) {
