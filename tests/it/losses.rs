@@ -238,5 +238,8 @@ async fn a_user_whose_status_is_lost_is_known_by_the_mark_on_its_secret() {
     scene.ready("IamUser", "ci").await;
     assert_eq!(scene.secret("ci-s3").await.expect("a Secret"), before);
     let writes: Vec<_> = scene.cloud.journal(0).await;
-    assert!(!writes.iter().any(|entry| entry.is_write()), "{writes:?}");
+    assert!(
+        !writes.iter().any(crate::ground::Entry::is_write),
+        "{writes:?}"
+    );
 }
