@@ -1,6 +1,14 @@
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::*;
+use crate::{
+    engine::{
+        external::{External, Held},
+        keyring::Keyring,
+    },
+    upcloud::cloud::Seen,
+};
 
 fn wanting(policies: &[&str]) -> Desired {
     Desired {

@@ -1,6 +1,11 @@
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::{
+    engine::external::{Diff, Phase},
+    upcloud::{account::DataPlane, api::Label},
+};
 
 const BACK: &str = "03f0e1d2-c3b4-4a59-8677-8695a4b3c2d1";
 

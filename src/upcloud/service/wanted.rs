@@ -1,0 +1,215 @@
+//! What a service shall be, and the requests that make it so.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{
+    Network, S3Endpoint, ServiceFacts, State,
+    seen::{MARK, Remote},
+};
+use crate::upcloud::{
+    account::DataPlane,
+    api::{self, Label, NewService, OperationalState, Patch, Properties, ServicePatch},
+};
+
+/// What a service shall be.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    pub(super) uid: String,
+    /// One that this resource did not make is good as well.
+    pub(super) accept: bool,
+    pub(super) name: String,
+    pub(super) region: String,
+    pub(super) state: State,
+    pub(super) networks: Option<Vec<Network>>,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) protection: Option<bool>,
+    pub(super) cors_origin: Option<String>,
+    pub(super) data_plane: DataPlane,
+}
+
+/// One request that changes a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Termination protection on or off.
+    Protect(bool),
+    /// Settings in one PATCH.
+    Set {
+        /// Whether it runs.
+        state: Option<State>,
+        /// All labels that shall be there, foreign ones included.
+        labels: Option<Vec<Label>>,
+        /// The CORS origin.
+        cors_origin: Option<String>,
+    },
+    /// A network off.
+    Detach(String),
+    /// A network on.
+    Attach(Network),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Protect(true) => f.write_str("switch termination protection on"),
+            Self::Protect(false) => f.write_str("switch termination protection off"),
+            Self::Set {
+                state,
+                labels,
+                cors_origin,
+            } => {
+                let state = state.map(|state| format!("state {state:?}"));
+                let labels = labels.as_ref().map(|_| "labels".to_owned());
+                let cors = cors_origin.as_ref().map(|_| "CORS origin".to_owned());
+                let parts: Vec<_> = [state, labels, cors].into_iter().flatten().collect();
+                write!(f, "set {}", parts.join(", "))
+            }
+            Self::Detach(name) => write!(f, "detach network {name}"),
+            Self::Attach(network) => write!(f, "attach network {}", network.name),
+        }
+    }
+}
+
+impl Desired {
+    pub(super) fn first_spec(&self) -> NewService {
+        let mark = Label {
+            key: MARK.into(),
+            value: self.uid.clone(),
+        };
+        let labels = self.labels.iter().map(|(key, value)| Label {
+            key: key.clone(),
+            value: value.clone(),
+        });
+        let networks = match &self.networks {
+            Some(networks) => networks.iter().map(Network::wire).collect(),
+            None => vec![api::Network::public("public")],
+        };
+        NewService {
+            name: self.name.clone(),
+            region: self.region.clone(),
+            configured_status: self.state.wire(),
+            networks,
+            labels: labels.chain([mark]).collect(),
+            properties: self.cors_origin.clone().map(cors),
+            termination_protection: self.protection,
+        }
+    }
+
+    /// Whether this resource made it, has had it before, or may have any.
+    pub(super) fn may_have(&self, row: &api::Service, facts: &ServiceFacts) -> bool {
+        let mark = row.labels.iter().find(|label| label.key == MARK);
+        let marked = mark.is_some_and(|mark| !mark.value.is_empty() && mark.value == self.uid);
+        self.accept || marked || facts.id.as_ref() == Some(&row.uuid)
+    }
+
+    pub(super) fn fixed(&self, row: &api::Service) -> Vec<String> {
+        let mut fixed = Vec::new();
+        if row.name != self.name && !row.name.is_empty() {
+            fixed.push(format!(
+                "name: it is called {} at the cloud; rename it back to {} there",
+                row.name, self.name
+            ));
+        }
+        if let Some(region) = row.region.as_ref().filter(|region| **region != self.region) {
+            fixed.push(format!(
+                "region: the service is in {region} and cannot move; make a resource with region: {region}"
+            ));
+        }
+        fixed
+    }
+
+    pub(super) fn settings(&self, now: &Remote, facts: &ServiceFacts) -> Option<Change> {
+        let row = &now.row;
+        let state = (row.configured_status != Some(self.state.wire())).then_some(self.state);
+        let sent = now.cors_sent.as_ref().or(facts.cors_origin.as_ref());
+        let cors_origin = self
+            .cors_origin
+            .clone()
+            .filter(|origin| sent != Some(origin));
+        let labels = self.label_change(row, facts);
+        let any = state.is_some() || labels.is_some() || cors_origin.is_some();
+        any.then_some(Change::Set {
+            state,
+            labels,
+            cors_origin,
+        })
+    }
+
+    /// All labels that shall be there, if something is missing, wrong or no longer wanted. The PATCH replaces them all, so foreign
+    /// ones go along; UpCloud's own are left out, for the API refuses their keys.
+    fn label_change(&self, row: &api::Service, facts: &ServiceFacts) -> Option<Vec<Label>> {
+        let now: BTreeMap<_, _> = row
+            .labels
+            .iter()
+            .filter(|label| !label.key.starts_with('_'))
+            .map(|label| (label.key.clone(), label.value.clone()))
+            .collect();
+        let mut next = now.clone();
+        next.retain(|key, _| !facts.labels.contains(key));
+        next.extend(self.labels.clone());
+        (next != now).then(|| {
+            next.into_iter()
+                .map(|(key, value)| Label { key, value })
+                .collect()
+        })
+    }
+
+    /// Removals first; additions once the service has settled, for one request that swaps two networks makes the API fail.
+    pub(super) fn network_changes(&self, row: &api::Service) -> Vec<Change> {
+        let Some(wanted) = &self.networks else {
+            return Vec::new();
+        };
+        let extra = row
+            .networks
+            .iter()
+            .filter(|wire| !wanted.iter().any(|want| want.is(wire)));
+        let removals: Vec<_> = extra
+            .map(|wire| Change::Detach(wire.name.clone()))
+            .collect();
+        let state = row.operational_state.as_ref();
+        if !removals.is_empty() || !state.is_some_and(OperationalState::is_settled) {
+            return removals;
+        }
+        wanted
+            .iter()
+            .filter(|want| !row.networks.iter().any(|wire| want.is(wire)))
+            .cloned()
+            .map(Change::Attach)
+            .collect()
+    }
+
+    pub(super) fn endpoint(&self, host: String) -> S3Endpoint {
+        S3Endpoint {
+            url: self.data_plane.url(&host),
+            host,
+            path_style: self.data_plane.host_override.is_some(),
+        }
+    }
+}
+
+impl Change {
+    pub(super) fn patch(&self) -> ServicePatch {
+        match self {
+            Self::Protect(on) => ServicePatch {
+                termination_protection: Some(*on),
+                ..ServicePatch::default()
+            },
+            Self::Set {
+                state,
+                labels,
+                cors_origin,
+            } => ServicePatch {
+                configured_status: state.map(State::wire),
+                labels: labels.clone().map_or(Patch::Keep, Patch::Set),
+                properties: cors_origin.clone().map(cors),
+                ..ServicePatch::default()
+            },
+            Self::Detach(_) | Self::Attach(_) => ServicePatch::default(),
+        }
+    }
+}
+
+fn cors(origin: String) -> Properties {
+    Properties {
+        access_control_origin_override: Some(origin),
+    }
+}
