@@ -13,7 +13,7 @@ use crate::scene::Scene;
 
 const MANY: usize = 200;
 /// Making so many takes a while on a small machine.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 /// An operator that did nothing but wait for this long has come to rest.
 const QUIET: Duration = Duration::from_millis(1500);
 

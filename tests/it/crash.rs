@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cooper::engine::key::{GRACE, LATE};
 use cooper::wire::Verdict;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::ground::{Cut, Ground, Need, Writes, eventually};
@@ -163,10 +164,10 @@ impl Play {
             &format!("{user}, cut {} {at}, is Ready", self.how),
             async || {
                 let status = self.scene.status("IamUser", user).await;
-                match says_ready(&status) {
-                    true => Ok(()),
-                    false => Err(status.to_string()),
+                if says_ready(&status) {
+                    return Ok(());
                 }
+                Err(status.to_string())
             },
         )
         .await;
@@ -176,7 +177,7 @@ impl Play {
     async fn let_graces_pass(&self) {
         for _ in 0..4 {
             self.scene
-                .advance(GRACE.unsigned_abs() + Duration::from_secs(60))
+                .advance(GRACE.unsigned_abs() + Duration::from_mins(1))
                 .await;
             self.cut.quiet(QUIET).await;
         }
@@ -188,7 +189,7 @@ impl Play {
         let secrets = self
             .scene
             .secrets()
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .unwrap();
         let names: Vec<_> = secrets

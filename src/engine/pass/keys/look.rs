@@ -42,9 +42,10 @@ impl<K: External> Desk<'_, '_, K> {
             return Ok(false);
         };
         let target = self.read_target(Some(&ledger)).await?;
-        let slots = match self.is_swept() {
-            true => Default::default(),
-            false => self.read_stagings().await?.1,
+        let slots = if self.is_swept() {
+            Default::default()
+        } else {
+            self.read_stagings().await?.1
         };
         let stored = self.stored(Some(ledger), &target, slots);
         let listed = Listed {
