@@ -4,124 +4,37 @@
 //! What is decided is decided by pure functions (`intent`, `plan`, `diff`, `next`, `tell`); here is only the order of effects.
 //! A pass may die after any request: the claim is written before a create, the finalizer before the claim, and every step is safe to repeat.
 
+mod claim;
+mod engine;
 mod keys;
 mod parting;
 mod present;
+mod publish;
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::BoxFuture;
 use jiff::Timestamp;
-use k8s_openapi::{
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-    apimachinery::pkg::apis::meta::v1::Condition,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Resource};
 
 use super::{
-    account::{Link, Sessions},
-    clock::{earlier, later},
-    controller::Controlled,
-    core::Core,
-    delay,
+    account::Link,
+    clock::earlier,
     event::Note,
-    external::{AccountKey, External, Ref, View},
+    external::{AccountKey, External, View},
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{ABANDON, Intent},
-    keyring::Keyring,
-    memory::{Memo, Memory},
+    memory::Memo,
     object::{Trouble, answered},
-    outcome::{Issue, Outcome, tell},
+    outcome::{Issue, Outcome},
     reason::Reason,
-    status::{Conditions, Kind, Origin},
-    subject::{StatusOf, Subject, owner_of, place_key, target_of},
-    wake::Wake,
+    status::Origin,
+    subject::{Subject, place_key, target_of},
 };
 use crate::engine::budget::Lane;
 
-/// Everything a pass over kind `K` works with.
-pub struct Engine<K: External> {
-    /// What all controllers share.
-    pub core: Arc<Core>,
-    /// Sessions of the accounts that kind `K` lives in.
-    pub sessions: Arc<Sessions<K::Account>>,
-    /// What is remembered between passes.
-    pub memory: Memory,
-}
-
-impl<K: External> Engine<K> {
-    /// Of accounts that `sessions` reach.
-    pub fn new(core: Arc<Core>, sessions: Arc<Sessions<K::Account>>) -> Self {
-        Self {
-            core,
-            sessions,
-            memory: Memory::default(),
-        }
-    }
-}
-
-impl<K: External> Controlled<K> for Engine<K> {
-    fn core(&self) -> &Arc<Core> {
-        &self.core
-    }
-
-    fn refs(&self, stored: &Guarded<K>) -> Vec<Ref> {
-        let spec = stored
-            .last_whole()
-            .map(|object| object.refs())
-            .unwrap_or_default();
-        let account = status_of(stored).and_then(|status| status.account);
-        let account = account.map(|account| Ref::holding(Sessions::<K::Account>::target(&account)));
-        spec.into_iter().chain(account).collect()
-    }
-
-    fn offer(&self, stored: &Guarded<K>) -> serde_json::Value {
-        stored
-            .last_whole()
-            .map(|object| object.offer())
-            .unwrap_or_default()
-    }
-
-    fn seen(&self, stored: &Guarded<K>) {
-        let Some(StatusOf::<K> {
-            account: Some(account),
-            place: Some(place),
-            origin: Some(_),
-            ..
-        }) = status_of(stored)
-        else {
-            return;
-        };
-        self.core.owners.claim(
-            &place_key::<K>(&account, &place),
-            &owner_of::<K>(stored.meta()),
-        );
-    }
-
-    fn gone(&self, stored: &Guarded<K>) {
-        let target = target_of::<K>(stored.meta());
-        self.memory.forget(&target.namespace, &target.name);
-        // Also what it only reserved: a refused resource has nothing in its status.
-        let uid = stored.meta().uid.as_deref().unwrap_or_default();
-        self.core.pass_on(&self.core.owners.forget(uid));
-    }
-
-    fn woken(&self, wake: &Wake) {
-        self.memory.wake(&wake.namespace, &wake.name, wake.cause);
-    }
-
-    fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()> {
-        Box::pin(pass(stored, self))
-    }
-}
-
-fn status_of<K: External>(stored: &Guarded<K>) -> Option<StatusOf<K>> {
-    match stored {
-        Guarded::Whole(object) => object.status().cloned(),
-        Guarded::Part(part) => serde_json::from_value(part.status.clone()).ok(),
-    }
-}
+pub use engine::Engine;
 
 /// What stops a pass halfway.
 #[derive(Debug, thiserror::Error)]
@@ -231,7 +144,7 @@ impl<K: External> Pass<'_, K> {
         view: View,
     ) -> Result<K::Cloud, Outcome> {
         use super::external::Cloud;
-        match self.engine.sessions.link(account) {
+        match self.engine.sessions.link_for(account, &self.subject.target) {
             Link::Up(cloud) => {
                 self.reached = Some(account.clone());
                 Ok(cloud.pass(view))
@@ -316,184 +229,6 @@ impl<K: External> Pass<'_, K> {
     /// Sends an event about this resource.
     pub(super) fn note(&self, note: Note) {
         self.engine.core.events.send::<K>(&self.subject.meta, note);
-    }
-
-    /// Publishes what the pass came to, if it differs from what stands, and sets the next look.
-    async fn finish(mut self, outcome: Outcome) {
-        if let Outcome::Failed(fault) = &outcome
-            && let (Class::Denied, Some(account)) = (fault.class, &self.reached)
-        {
-            self.engine.sessions.doubt(account);
-        }
-        let mut written = Ok(false);
-        let before = self.subject.status.conditions.clone();
-        // A conflict is decided anew at once; the next pass has something to say.
-        let is_conflict =
-            matches!(&outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
-        if outcome != Outcome::Finished && !is_conflict {
-            let status = self.status(&outcome);
-            written = self.subject.put_status(status).await;
-        }
-        self.announce_issue(&before);
-        let next = match &written {
-            Err(trouble) => {
-                tracing::debug!(target = %self.subject.target, error = %trouble, "status not written");
-                Some(delay::after(
-                    &fault_of(trouble),
-                    self.memo.failures,
-                    rand::random(),
-                ))
-            }
-            Ok(_) => self.next(&outcome),
-        };
-        self.announce(&outcome, matches!(written, Ok(true)));
-        self.remember(&outcome, next);
-    }
-
-    fn status(&mut self, outcome: &Outcome) -> StatusOf<K> {
-        let mut status = self.subject.status.clone();
-        let mut conditions = Conditions::new(
-            std::mem::take(&mut status.conditions),
-            self.subject.meta.generation,
-            self.now,
-        );
-        tell(
-            &mut conditions,
-            outcome,
-            self.issue.as_ref(),
-            status.origin.is_some(),
-        );
-        if !K::Keys::ISSUES
-            || self
-                .subject
-                .spec()
-                .is_some_and(|spec| K::Keys::spec(spec).is_none())
-        {
-            conditions.clear(Kind::Issued);
-        }
-        status.conditions = conditions.finish();
-        status.observed_generation = self.subject.meta.generation;
-        status.deletion_policy = Some(self.subject.policy());
-        if let Some(facts) = self.learned.take() {
-            status.at_provider = facts;
-        }
-        if let Some((account, place, origin)) = self.claimed.take() {
-            (status.account, status.place, status.origin) = (Some(account), Some(place), origin);
-        }
-        status
-    }
-
-    /// When to look again. `None`: nothing will change by itself.
-    fn next(&mut self, outcome: &Outcome) -> Option<Duration> {
-        use super::external::Phase;
-        let dice = rand::random();
-        let is_moving = matches!(
-            outcome,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
-                | Outcome::Observed(Phase::Settling(_), _)
-                | Outcome::Leaving(_)
-                | Outcome::Held(_)
-        );
-        self.memo.looks = if is_moving {
-            self.memo.looks.saturating_add(1)
-        } else {
-            0
-        };
-        let failed = matches!(outcome, Outcome::Failed(_));
-        let failures = self.memo.failures;
-        self.memo.failures = if failed {
-            failures.saturating_add(1)
-        } else {
-            0
-        };
-        if failed {
-            self.memo.sweeps = 0;
-        }
-        let own = match outcome {
-            Outcome::Finished => return None,
-            Outcome::Paused => delay::SLOW,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
-            | Outcome::Observed(Phase::Settling(_), _)
-            | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
-            Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
-                delay::jittered(self.engine.core.settings.drift, dice)
-            }
-            Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
-            Outcome::Busy(..) => delay::held(0, dice),
-            Outcome::Refused(..) => delay::jittered(delay::SLOW, dice),
-            Outcome::Held(_) => delay::held(self.memo.looks - 1, dice),
-            Outcome::Failed(fault) => delay::after(fault, failures, dice),
-        };
-        Some(self.retry.map_or(own, |retry| retry.min(own)))
-    }
-
-    /// Warns once when something is not as it should be; what a user did is told where it is done.
-    fn announce(&self, outcome: &Outcome, is_news: bool) {
-        let (reason, text) = match outcome {
-            Outcome::Refused(reason, text) | Outcome::Waiting(reason, text) => {
-                (*reason, text.clone())
-            }
-            Outcome::Held(text) => (Reason::DeletionHeld, text.clone()),
-            Outcome::Failed(fault) if fault.class != Class::Conflict => {
-                (fault.reason, fault.told())
-            }
-            _ => return,
-        };
-        if is_news {
-            self.note(Note::warning(reason, text));
-        }
-    }
-
-    /// Warns once when somebody has to act before the Secret can hold a key; the resource itself may be as wanted all the same.
-    fn announce_issue(&self, before: &[Condition]) {
-        let Some(issue) = &self.issue else { return };
-        let was = before
-            .iter()
-            .find(|condition| condition.type_ == Kind::Issued.name());
-        let is_news = was.is_none_or(|was| was.reason != issue.reason.to_string());
-        let needs_somebody = matches!(
-            issue.reason,
-            Reason::SecretNotOurs | Reason::QuotaFull | Reason::LostKeys | Reason::AmbiguousKeys
-        );
-        if is_news && needs_somebody {
-            self.note(Note::warning(issue.reason, issue.message.clone()));
-        }
-    }
-
-    fn remember(mut self, outcome: &Outcome, next: Option<Duration>) {
-        let (core, target) = (&self.engine.core, &self.subject.target);
-        if *outcome == Outcome::Finished {
-            core.wakes.at(target, None);
-            return;
-        }
-        self.memo.past = std::mem::take(&mut self.subject.past);
-        let drift = next.map(|next| later(core.clock.now(), next));
-        let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
-        let secret = looks_at_secret.then(|| {
-            later(
-                core.clock.now(),
-                delay::jittered(core.settings.secret_check, rand::random()),
-            )
-        });
-        // A light look at the Secret must not push the next look at the remote away.
-        let is_light = self.memo.due
-            && self.memo.drift.is_some_and(|drift| drift > self.now)
-            && matches!(outcome, Outcome::InSync(..))
-            && self.retry.is_none();
-        if !is_light {
-            self.memo.drift = drift;
-        }
-        self.memo.secret = secret;
-        // An edit that came in between our own reads has not been acted on: its event must not look like an echo of our write.
-        self.memo.wrote = (!self.subject.overtaken).then(|| self.subject.version.clone());
-        let due = [self.memo.drift, self.memo.secret]
-            .into_iter()
-            .flatten()
-            .min();
-        core.wakes.at(target, due);
-        self.engine
-            .memory
-            .end(&target.namespace, &target.name, self.memo);
     }
 
     /// Takes a place in the table of owners, or says who has it.

@@ -154,6 +154,15 @@ impl Play {
         self.cut = Cut::never();
         let wire = Arc::clone(&self.cut);
         self.scene.start(wire).await;
+        eventually(PATIENCE, "the operator looks around", async || {
+            let log = self.cut.log();
+            let is_there = |line: &String| line.contains("Cloud") && line.contains("/policies");
+            log.iter()
+                .any(is_there)
+                .then_some(())
+                .ok_or_else(|| format!("{log:#?}"))
+        })
+        .await;
         self.cut.quiet(QUIET).await;
     }
 
@@ -165,9 +174,10 @@ impl Play {
             async || {
                 let status = self.scene.status("IamUser", user).await;
                 if says_ready(&status) {
-                    return Ok(());
+                    Ok(())
+                } else {
+                    Err(status.to_string())
                 }
-                Err(status.to_string())
             },
         )
         .await;

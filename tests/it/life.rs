@@ -6,7 +6,7 @@ use crate::scene::Scene;
 
 #[tokio::test]
 async fn a_user_with_a_policy_gets_a_live_key_and_everything_goes_again() {
-    let scene = Scene::open().await;
+    let mut scene = Scene::open().await;
     scene.service().await;
     scene
         .apply(
@@ -58,4 +58,6 @@ async fn a_user_with_a_policy_gets_a_live_key_and_everything_goes_again() {
         credentials.metadata.finalizers, None,
         "the credentials are given back"
     );
+    // Asked to stop while idle, it does at once and without an error.
+    scene.stop().await;
 }

@@ -1,10 +1,12 @@
 //! What happens to resources whose remotes, namespaces, credentials or CRDs are taken away.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use cooper::wire::Open;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, DeleteParams, ListParams};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::ground::{Ground, Need, eventually};
@@ -218,4 +220,25 @@ async fn removing_the_crds_leaves_remotes_and_keys_at_the_cloud() {
     assert!(has_bucket(&cloud, "logs"), "{cloud}");
     let id = scene.secret("ci-s3").await.expect("the Secret stays")["AWS_ACCESS_KEY_ID"].clone();
     assert_eq!(scene.live_keys("ci").await, [id]);
+}
+
+#[tokio::test]
+async fn a_user_whose_status_is_lost_is_known_by_the_mark_on_its_secret() {
+    let mut scene = Scene::issued().await;
+    let before = scene.secret("ci-s3").await.expect("a Secret");
+    scene.crash();
+    let api = scene.api("IamUser");
+    let mut user = api.get("ci").await.unwrap();
+    user.data["status"] = json!({});
+    api.replace_status("ci", &PostParams::default(), &user)
+        .await
+        .unwrap();
+    scene.cloud.forget().await;
+
+    scene.start(Arc::new(Open)).await;
+
+    scene.ready("IamUser", "ci").await;
+    assert_eq!(scene.secret("ci-s3").await.expect("a Secret"), before);
+    let writes: Vec<_> = scene.cloud.journal(0).await;
+    assert!(!writes.iter().any(|entry| entry.is_write()), "{writes:?}");
 }

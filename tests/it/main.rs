@@ -14,6 +14,7 @@
 mod admission;
 mod adoption;
 mod bad_input;
+mod changes_of_mind;
 mod counts;
 mod crash;
 mod deletion;

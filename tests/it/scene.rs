@@ -73,15 +73,11 @@ impl Scene {
         self.operator = Some(Operator::start(self.ground, &self.namespace, start).await);
     }
 
-    /// Starts an operator without waiting for it to be ready.
-    pub async fn launch(&mut self, wire: Arc<dyn Wire>) {
-        self.crash();
-        let start = Start {
-            clock: self.clock.clone(),
-            wire,
-            settings: self.settings.clone(),
-        };
-        self.operator = Some(Operator::launch(self.ground, &self.namespace, start).await);
+    /// Asks the operator to stop and waits until it has.
+    pub async fn stop(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            operator.stop().await;
+        }
     }
 
     /// Ends the operator where it stands.

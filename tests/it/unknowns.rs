@@ -165,7 +165,7 @@ async fn a_bucket_waits_for_its_name_to_be_purged() {
         .until("Bucket", "logs", "Ready", "False", "Removing")
         .await;
     assert!(told.contains("the name is free"), "{told}");
-    scene.advance(purge + Duration::from_secs(60)).await;
+    scene.advance(purge + Duration::from_mins(1)).await;
     scene.ready("Bucket", "logs").await;
 }
 

@@ -1,7 +1,7 @@
 //! One pass over one account.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -326,7 +326,9 @@ impl<A: Provider> Pass<'_, A> {
     }
 
     fn wake_users(&self) {
-        for user in self.accounts.core.references.naming(self.target) {
+        let naming = self.accounts.core.references.naming(self.target);
+        let waiting = self.accounts.sessions.take_waiting(&self.key);
+        for user in naming.into_iter().chain(waiting).collect::<BTreeSet<_>>() {
             self.accounts.core.wakes.wake(&user, Cause::Woken);
         }
     }

@@ -1,9 +1,9 @@
 //! Open sessions, by account.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     marker::PhantomData,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use super::Provider;
@@ -33,6 +33,8 @@ struct Session<C> {
 pub struct Sessions<A: Provider> {
     wakes: Arc<Wakes>,
     open: RwLock<HashMap<AccountKey, Session<A::Cloud>>>,
+    /// Who found no session; not all of them name the account.
+    waiting: Mutex<HashMap<AccountKey, BTreeSet<Target>>>,
     kind: PhantomData<fn() -> A>,
 }
 
@@ -42,6 +44,7 @@ impl<A: Provider> Sessions<A> {
         Self {
             wakes,
             open: RwLock::default(),
+            waiting: Mutex::default(),
             kind: PhantomData,
         }
     }
@@ -51,9 +54,39 @@ impl<A: Provider> Sessions<A> {
         Target::of::<A>(&account.namespace, &account.name)
     }
 
+    /// The session of an account for `who`, which is woken when one comes up where there was none.
+    pub fn link_for(&self, account: &AccountKey, who: &Target) -> Link<A::Cloud> {
+        // Held until `who` is noted: a session that comes up in between waits for it, and then finds the note.
+        let sessions = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        let link = Self::found(&sessions, account);
+        if matches!(link, Link::Down(_)) {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting
+                .entry(account.clone())
+                .or_default()
+                .insert(who.clone());
+        }
+        link
+    }
+
     /// The session of an account.
     pub fn link(&self, account: &AccountKey) -> Link<A::Cloud> {
-        let sessions = self.open.read().unwrap_or_else(PoisonError::into_inner);
+        Self::found(
+            &self.open.read().unwrap_or_else(PoisonError::into_inner),
+            account,
+        )
+    }
+
+    /// Who waits for the account's session; each is named once.
+    pub(super) fn take_waiting(&self, account: &AccountKey) -> BTreeSet<Target> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.remove(account).unwrap_or_default()
+    }
+
+    fn found(
+        sessions: &HashMap<AccountKey, Session<A::Cloud>>,
+        account: &AccountKey,
+    ) -> Link<A::Cloud> {
         let none = || {
             Link::Down(format!(
                 "Account {account} is not connected; see its conditions"

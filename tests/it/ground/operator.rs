@@ -103,11 +103,6 @@ impl Operator {
         drop(self.stop.take());
         self.task.await.unwrap().unwrap();
     }
-
-    /// Ends it where it stands: what it held in memory is gone.
-    pub fn crash(self) {
-        drop(self);
-    }
 }
 
 /// Cuts the process's connections at one request, counted over both sides; watches and Events are left out of the count.

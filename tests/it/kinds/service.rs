@@ -246,3 +246,48 @@ async fn a_service_whose_creation_was_not_answered_is_found_by_its_mark() {
     let services = state["accounts"]["demo"]["services"].as_array().unwrap();
     assert_eq!(services.len(), 1);
 }
+
+#[tokio::test]
+async fn the_cors_origin_is_sent_once_and_again_when_it_changes() {
+    let scene = Scene::running().await;
+    scene.cloud.forget().await;
+    for origin in ["https://a.example.org", "https://b.example.org"] {
+        let more = spec(json!({"corsOrigin": origin}));
+        scene.apply(KIND, "media", more).await;
+        scene.ready(KIND, "media").await;
+        assert_eq!(scene.at_cloud().await["cors_origin"], origin);
+    }
+    scene.advance(ROUND).await;
+    scene.ready(KIND, "media").await;
+    assert_eq!(scene.writes().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_custom_domain_does_not_become_the_endpoint_of_secrets() {
+    let scene = Scene::issued().await;
+    let before = scene.status(KIND, "media").await["atProvider"]["endpoint"].clone();
+    let domain = json!({"domain_name": "files.example.org", "type": "public"});
+    scene.theirs("POST", "/custom-domains", domain).await;
+    scene.advance(ROUND).await;
+    // An edit brings a pass that has seen the domain.
+    let more = spec(json!({"labels": {"team": "media"}}));
+    scene.apply(KIND, "media", more).await;
+    scene.ready(KIND, "media").await;
+    let after = scene.status(KIND, "media").await["atProvider"]["endpoint"].clone();
+    assert_eq!(after, before);
+}
+
+#[tokio::test]
+async fn a_service_switched_off_by_somebody_else_is_started_again() {
+    let scene = Scene::running().await;
+    scene
+        .theirs("PATCH", "", json!({"configured_status": "stopped"}))
+        .await;
+    scene.advance(ROUND).await;
+    scene
+        .cloud_until("it is started", |cloud| {
+            cloud["configured_status"] == "started"
+        })
+        .await;
+    scene.ready(KIND, "media").await;
+}

@@ -1,10 +1,15 @@
 //! StaticWebsite: configuration at the cloud, and what a browser sees.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::ground::eventually;
 use crate::s3::S3;
 use crate::scene::{PATIENCE, Scene};
+
+/// A drift round and what it may be late.
+const ROUND: Duration = Duration::from_secs(700);
 
 fn spec(more: Value) -> Value {
     let mut spec = json!({"serviceRef": {"name": "media"}, "bucketRef": {"name": "site"}});
@@ -117,4 +122,47 @@ async fn a_browser_sees_the_pages_of_a_public_bucket() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_website_changed_by_somebody_else_is_put_right() {
+    let scene = with_site().await;
+    let domain = scene.status("StaticWebsite", "site").await["place"]["domain"].clone();
+    let path = format!("/static-websites/{}", domain.as_str().unwrap());
+    scene
+        .theirs("PATCH", &path, json!({"index_document": "theirs.html"}))
+        .await;
+    scene.advance(ROUND).await;
+    scene
+        .cloud_until("it is as it was", |cloud| {
+            cloud["websites"].to_string().contains("index.html")
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_lost_website_is_made_anew() {
+    let scene = with_site().await;
+    let domain = scene.status("StaticWebsite", "site").await["place"]["domain"].clone();
+    let path = format!("/static-websites/{}", domain.as_str().unwrap());
+    scene.theirs("DELETE", &path, Value::Null).await;
+    scene.advance(ROUND).await;
+    scene
+        .cloud_until("it is there", |cloud| {
+            cloud["websites"].to_string().contains("index.html")
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_website_that_is_switched_off_says_so() {
+    let scene = with_site().await;
+    let off = spec(json!({"enabled": false}));
+    scene.apply("StaticWebsite", "site", off).await;
+    scene.ready("StaticWebsite", "site").await;
+    let told = scene
+        .until("StaticWebsite", "site", "Ready", "True", "")
+        .await;
+    assert!(told.contains("switched off"), "{told}");
+    assert_eq!(website(&scene).await["enabled"], false);
 }

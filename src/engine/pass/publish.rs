@@ -1,0 +1,198 @@
+//! The end of a pass: what it came to is published if it differs from what stands, and the next look is set.
+
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use super::{Pass, fault_of};
+use crate::engine::{
+    clock::later,
+    delay,
+    event::Note,
+    external::{External, Phase},
+    fault::Class,
+    keyring::Keyring,
+    outcome::{Outcome, tell},
+    reason::Reason,
+    status::{Conditions, Kind},
+    subject::StatusOf,
+};
+
+impl<K: External> Pass<'_, K> {
+    /// Publishes what the pass came to, if it differs from what stands, and sets the next look.
+    pub(super) async fn finish(mut self, outcome: Outcome) {
+        if let Outcome::Failed(fault) = &outcome
+            && let (Class::Denied, Some(account)) = (fault.class, &self.reached)
+        {
+            self.engine.sessions.doubt(account);
+        }
+        let mut written = Ok(false);
+        let before = self.subject.status.conditions.clone();
+        // A conflict is decided anew at once; the next pass has something to say.
+        let is_conflict =
+            matches!(&outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
+        if outcome != Outcome::Finished && !is_conflict {
+            let status = self.status(&outcome);
+            written = self.subject.put_status(status).await;
+        }
+        self.announce_issue(&before);
+        let next = match &written {
+            Err(trouble) => {
+                tracing::debug!(target = %self.subject.target, error = %trouble, "status not written");
+                Some(delay::after(
+                    &fault_of(trouble),
+                    self.memo.failures,
+                    rand::random(),
+                ))
+            }
+            Ok(_) => self.next(&outcome),
+        };
+        self.announce(&outcome, matches!(written, Ok(true)));
+        self.remember(&outcome, next);
+    }
+
+    fn status(&mut self, outcome: &Outcome) -> StatusOf<K> {
+        let mut status = self.subject.status.clone();
+        let mut conditions = Conditions::new(
+            std::mem::take(&mut status.conditions),
+            self.subject.meta.generation,
+            self.now,
+        );
+        tell(
+            &mut conditions,
+            outcome,
+            self.issue.as_ref(),
+            status.origin.is_some(),
+        );
+        if !K::Keys::ISSUES
+            || self
+                .subject
+                .spec()
+                .is_some_and(|spec| K::Keys::spec(spec).is_none())
+        {
+            conditions.clear(Kind::Issued);
+        }
+        status.conditions = conditions.finish();
+        status.observed_generation = self.subject.meta.generation;
+        status.deletion_policy = Some(self.subject.policy());
+        if let Some(facts) = self.learned.take() {
+            status.at_provider = facts;
+        }
+        if let Some((account, place, origin)) = self.claimed.take() {
+            (status.account, status.place, status.origin) = (Some(account), Some(place), origin);
+        }
+        status
+    }
+
+    /// When to look again. `None`: nothing will change by itself.
+    fn next(&mut self, outcome: &Outcome) -> Option<Duration> {
+        let dice = rand::random();
+        let is_moving = matches!(
+            outcome,
+            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
+                | Outcome::Observed(Phase::Settling(_), _)
+                | Outcome::Leaving(_)
+                | Outcome::Held(_)
+        );
+        self.memo.looks = if is_moving {
+            self.memo.looks.saturating_add(1)
+        } else {
+            0
+        };
+        let failed = matches!(outcome, Outcome::Failed(_));
+        if failed {
+            self.memo.sweeps = 0;
+        }
+        let failures = self.memo.failures;
+        self.memo.failures = if failed {
+            failures.saturating_add(1)
+        } else {
+            0
+        };
+        let own = match outcome {
+            Outcome::Finished => return None,
+            Outcome::Paused => delay::SLOW,
+            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
+            | Outcome::Observed(Phase::Settling(_), _)
+            | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
+            Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
+                delay::jittered(self.engine.core.settings.drift, dice)
+            }
+            Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
+            Outcome::Busy(..) => delay::held(0, dice),
+            Outcome::Refused(..) => delay::jittered(delay::SLOW, dice),
+            Outcome::Held(_) => delay::held(self.memo.looks - 1, dice),
+            Outcome::Failed(fault) => delay::after(fault, failures, dice),
+        };
+        Some(self.retry.map_or(own, |retry| retry.min(own)))
+    }
+
+    /// Warns once when something is not as it should be; what a user did is told where it is done.
+    fn announce(&self, outcome: &Outcome, is_news: bool) {
+        let (reason, text) = match outcome {
+            Outcome::Refused(reason, text) | Outcome::Waiting(reason, text) => {
+                (*reason, text.clone())
+            }
+            Outcome::Held(text) => (Reason::DeletionHeld, text.clone()),
+            Outcome::Failed(fault) if fault.class != Class::Conflict => {
+                (fault.reason, fault.told())
+            }
+            _ => return,
+        };
+        if is_news {
+            self.note(Note::warning(reason, text));
+        }
+    }
+
+    /// Warns once when somebody has to act before the Secret can hold a key; the resource itself may be as wanted all the same.
+    fn announce_issue(&self, before: &[Condition]) {
+        let Some(issue) = &self.issue else { return };
+        let was = before
+            .iter()
+            .find(|condition| condition.type_ == Kind::Issued.name());
+        let is_news = was.is_none_or(|was| was.reason != issue.reason.to_string());
+        let needs_somebody = matches!(
+            issue.reason,
+            Reason::SecretNotOurs | Reason::QuotaFull | Reason::LostKeys | Reason::AmbiguousKeys
+        );
+        if is_news && needs_somebody {
+            self.note(Note::warning(issue.reason, issue.message.clone()));
+        }
+    }
+
+    fn remember(mut self, outcome: &Outcome, next: Option<Duration>) {
+        let (core, target) = (&self.engine.core, &self.subject.target);
+        if *outcome == Outcome::Finished {
+            core.wakes.at(target, None);
+            return;
+        }
+        self.memo.past = std::mem::take(&mut self.subject.past);
+        let drift = next.map(|next| later(core.clock.now(), next));
+        let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
+        let secret = looks_at_secret.then(|| {
+            later(
+                core.clock.now(),
+                delay::jittered(core.settings.secret_check, rand::random()),
+            )
+        });
+        // A light look at the Secret must not push the next look at the remote away.
+        let is_light = self.memo.due
+            && self.memo.drift.is_some_and(|drift| drift > self.now)
+            && matches!(outcome, Outcome::InSync(..))
+            && self.retry.is_none();
+        if !is_light {
+            self.memo.drift = drift;
+        }
+        self.memo.secret = secret;
+        // An edit that came in between our own reads has not been acted on: its event must not look like an echo of our write.
+        self.memo.wrote = (!self.subject.overtaken).then(|| self.subject.version.clone());
+        let due = [self.memo.drift, self.memo.secret]
+            .into_iter()
+            .flatten()
+            .min();
+        core.wakes.at(target, due);
+        self.engine
+            .memory
+            .end(&target.namespace, &target.name, self.memo);
+    }
+}

@@ -1,0 +1,184 @@
+//! Policies that are edited halfway, and resources that come back.
+
+use std::time::Duration;
+
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use crate::hands::{has_bucket, named};
+use crate::s3::S3;
+use crate::scene::{Scene, user_spec};
+
+/// A look at the Secret and what it may be late.
+const CHECK: Duration = Duration::from_secs(67);
+
+/// A deletion of Bucket `logs` that is held by an object.
+async fn held() -> Scene {
+    let scene = Scene::issued().await;
+    let spec = json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"});
+    scene.apply("Bucket", "logs", spec).await;
+    scene.ready("Bucket", "logs").await;
+    let s3 = S3::of(&scene.secret("ci-s3").await.unwrap());
+    assert_eq!(s3.put("logs", "one.txt", "1").await, 200);
+    scene.delete("Bucket", "logs").await;
+    scene
+        .until("Bucket", "logs", "Ready", "False", "DeletionHeld")
+        .await;
+    scene
+}
+
+fn user_with(more: &Value) -> Value {
+    let mut spec = user_spec();
+    if let (Value::Object(spec), Value::Object(more)) = (&mut spec, more) {
+        spec.extend(more.clone());
+    }
+    spec
+}
+
+#[tokio::test]
+async fn a_held_deletion_goes_on_by_the_word_delete() {
+    let scene = held().await;
+    let word = json!({"spec": {"deletionPolicy": "Delete"}});
+    scene.merge("Bucket", "logs", word).await;
+    scene.gone("Bucket", "logs").await;
+    assert!(!has_bucket(&scene.at_cloud().await, "logs"));
+}
+
+#[tokio::test]
+async fn a_held_deletion_ends_by_the_word_orphan() {
+    let scene = held().await;
+    let word = json!({"spec": {"deletionPolicy": "Orphan"}});
+    scene.merge("Bucket", "logs", word).await;
+    scene.gone("Bucket", "logs").await;
+    assert!(has_bucket(&scene.at_cloud().await, "logs"));
+}
+
+#[tokio::test]
+async fn an_orphaned_user_comes_back_with_the_same_key() {
+    let scene = Scene::running().await;
+    scene.policy().await;
+    let orphan = user_with(&json!({"deletionPolicy": "Orphan"}));
+    scene.apply("IamUser", "ci", orphan).await;
+    scene.ready("IamUser", "ci").await;
+    let before = scene.secret("ci-s3").await.unwrap();
+    scene.delete("IamUser", "ci").await;
+    scene.gone("IamUser", "ci").await;
+    let adopting = user_with(&json!({"adoption": "IfExists"}));
+    scene.apply("IamUser", "ci", adopting).await;
+    scene.advance(Duration::from_mins(10)).await;
+    scene.ready("IamUser", "ci").await;
+    assert_eq!(scene.secret("ci-s3").await.unwrap(), before);
+    let id = before["AWS_ACCESS_KEY_ID"].clone();
+    assert_eq!(scene.live_keys("ci").await, [id]);
+}
+
+#[tokio::test]
+async fn a_user_that_was_only_observed_for_a_while_keeps_its_key() {
+    let scene = Scene::issued().await;
+    let before = scene.secret("ci-s3").await.unwrap();
+    let observe = user_with(&json!({"managementPolicy": "Observe"}));
+    scene.apply("IamUser", "ci", observe).await;
+    scene
+        .until("IamUser", "ci", "Synced", "True", "Observed")
+        .await;
+    scene.apply("IamUser", "ci", user_spec()).await;
+    scene
+        .until("IamUser", "ci", "Synced", "True", "InSync")
+        .await;
+    scene.ready("IamUser", "ci").await;
+    assert_eq!(scene.secret("ci-s3").await.unwrap(), before);
+    assert_eq!(scene.live_keys("ci").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_secret_is_not_healed_while_its_user_is_paused() {
+    let scene = Scene::issued().await;
+    let paused = "cooper.dev/paused";
+    scene.annotate("IamUser", "ci", paused, Some("true")).await;
+    scene
+        .until("IamUser", "ci", "Synced", "False", "Paused")
+        .await;
+    let how = DeleteParams::default();
+    scene.secrets().delete("ci-s3", &how).await.unwrap();
+    scene.cloud.forget().await;
+    scene.advance(Duration::from_mins(12)).await;
+    scene
+        .annotate("IamUser", "ci", "example.org/a", Some("b"))
+        .await;
+    scene
+        .until("IamUser", "ci", "Synced", "False", "Paused")
+        .await;
+    assert!(scene.secret("ci-s3").await.is_none());
+    assert_eq!(scene.writes().await, [""; 0]);
+    scene.annotate("IamUser", "ci", paused, None).await;
+    scene.new_key("ci", "ci-s3", &[]).await;
+}
+
+#[tokio::test]
+async fn what_was_in_a_service_deleted_by_force_can_be_deleted_after_it() {
+    let scene = Scene::issued().await;
+    let bucket = json!({"serviceRef": {"name": "media"}, "emptyFor": "5m"});
+    scene.apply("Bucket", "logs", bucket).await;
+    scene.ready("Bucket", "logs").await;
+    let word = json!({"spec": {"deletionPolicy": "Delete"}});
+    scene.merge("ObjectStorageService", "media", word).await;
+    scene.delete("ObjectStorageService", "media").await;
+    scene.gone("ObjectStorageService", "media").await;
+    assert_eq!(scene.at_cloud().await, Value::Null);
+    let rest = [
+        ("Bucket", "logs"),
+        ("IamPolicy", "logs-rw"),
+        ("IamUser", "ci"),
+        ("Account", "default"),
+    ];
+    for (kind, name) in rest {
+        scene.delete(kind, name).await;
+    }
+    for (kind, name) in rest {
+        scene.gone(kind, name).await;
+    }
+    assert!(scene.secret("ci-s3").await.is_none());
+}
+
+#[tokio::test]
+async fn a_resource_made_again_under_its_name_starts_anew() {
+    let scene = Scene::issued().await;
+    let old = scene.live_keys("ci").await;
+    scene.delete("IamUser", "ci").await;
+    scene.gone("IamUser", "ci").await;
+    scene.apply("IamUser", "ci", user_spec()).await;
+    scene.ready("IamUser", "ci").await;
+    scene.new_key("ci", "ci-s3", &[&old[0]]).await;
+    assert_eq!(scene.live_keys("ci").await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_younger_of_two_resources_for_one_bucket_waits_and_takes_over() {
+    let scene = Scene::running().await;
+    let spec = json!({"serviceRef": {"name": "media"}, "name": "logs", "deletionPolicy": "Orphan", "adoption": "IfExists"});
+    scene.apply("Bucket", "first", spec.clone()).await;
+    scene.ready("Bucket", "first").await;
+    scene.apply("Bucket", "second", spec).await;
+    let told = scene
+        .until("Bucket", "second", "Ready", "False", "AlreadyManaged")
+        .await;
+    assert!(told.contains("first"), "{told}");
+    scene.delete("Bucket", "first").await;
+    scene.gone("Bucket", "first").await;
+    scene.ready("Bucket", "second").await;
+}
+
+#[tokio::test]
+async fn a_key_is_healed_although_its_user_is_under_a_stopped_service() {
+    let scene = Scene::issued().await;
+    let old = scene.live_keys("ci").await;
+    let stop = json!({"spec": {"state": "Stopped"}});
+    scene.merge("ObjectStorageService", "media", stop).await;
+    scene.ready("ObjectStorageService", "media").await;
+    let how = DeleteParams::default();
+    scene.secrets().delete("ci-s3", &how).await.unwrap();
+    scene.advance(CHECK).await;
+    scene.new_key("ci", "ci-s3", &[&old[0]]).await;
+    let user = named(&scene.at_cloud().await, "users", "ci");
+    assert_eq!(user["attached"], json!(["logs-rw"]));
+}
