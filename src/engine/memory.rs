@@ -18,6 +18,8 @@ pub struct Memory(Mutex<HashMap<(String, String), Memo>>);
 pub struct Memo {
     /// The resourceVersion that our own last write returned.
     pub wrote: Option<String>,
+    /// The resourceVersions that the last pass saw superseded: a store that still shows one of them has yet to hear the rest.
+    pub past: Vec<String>,
     /// Something it depends on changed since its last pass.
     pub woken: bool,
     /// Its time came since its last pass.
@@ -57,15 +59,22 @@ impl Memory {
         }
     }
 
-    /// The memo as it stands, with its wake-ups taken out: this pass answers them.
-    pub fn begin(&self, namespace: &str, name: &str) -> Memo {
+    /// The memo as it stands, with its wake-ups taken out: this pass answers them. `None` if there is nothing to do for an object of
+    /// this version.
+    pub fn begin(&self, namespace: &str, name: &str, version: Option<&str>) -> Option<Memo> {
         let mut all = self.all();
         let memo = all
             .entry((namespace.to_owned(), name.to_owned()))
             .or_default();
+        let is_stale = version.is_some_and(|version| memo.past.iter().any(|past| past == version));
+        let is_echo = version.is_some_and(|version| memo.wrote.as_deref() == Some(version));
+        // A newer version is on its way, and with it a pass that answers the wake-ups.
+        if is_stale || (is_echo && !memo.woken && !memo.due) {
+            return None;
+        }
         let before = memo.clone();
         (memo.woken, memo.due) = (false, false);
-        before
+        Some(before)
     }
 
     /// Keeps what a pass learned; wake-ups that came in meanwhile stay.
@@ -81,5 +90,48 @@ impl Memory {
     /// Forgets a resource that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
         self.all().remove(&(namespace.to_owned(), name.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after_a_pass() -> Memory {
+        let memory = Memory::default();
+        let memo = Memo {
+            wrote: Some("9".into()),
+            past: vec!["7".into(), "8".into()],
+            ..Memo::default()
+        };
+        memory.end("ns", "a", memo);
+        memory
+    }
+
+    fn begins(memory: &Memory, version: &str) -> bool {
+        memory.begin("ns", "a", Some(version)).is_some()
+    }
+
+    #[test]
+    fn the_echo_of_our_own_write_starts_no_pass_unless_there_is_another_cause() {
+        let memory = after_a_pass();
+        assert!(!begins(&memory, "9"));
+        memory.wake("ns", "a", Cause::Due);
+        assert!(begins(&memory, "9"));
+        assert!(!begins(&memory, "9"));
+    }
+
+    #[test]
+    fn a_store_that_lags_behind_our_writes_starts_no_pass_and_loses_no_wake_up() {
+        let memory = after_a_pass();
+        memory.wake("ns", "a", Cause::Woken);
+        assert!(!begins(&memory, "8"));
+        let memo = memory.begin("ns", "a", Some("9"));
+        assert!(memo.is_some_and(|memo| memo.woken));
+    }
+
+    #[test]
+    fn somebody_elses_edit_starts_a_pass() {
+        assert!(begins(&after_a_pass(), "10"));
     }
 }

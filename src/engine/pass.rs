@@ -52,11 +52,11 @@ pub enum Stop {
 pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) {
     engine.core.gate.pass().await;
     let target = target_of::<K>(stored.meta());
-    let memo = engine.memory.begin(&target.namespace, &target.name);
-    let is_echo = memo.wrote.is_some() && memo.wrote == stored.meta().resource_version;
-    if is_echo && !memo.woken && !memo.due {
+    let version = stored.meta().resource_version.as_deref();
+    let (namespace, name) = (&target.namespace, &target.name);
+    let Some(memo) = engine.memory.begin(namespace, name, version) else {
         return;
-    }
+    };
     let Some(subject) = Subject::of(engine.core.kube.clone(), &stored) else {
         return unreadable(&stored, &engine).await;
     };

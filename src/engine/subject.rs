@@ -32,6 +32,8 @@ pub struct Subject<K: External> {
     pub status: StatusOf<K>,
     /// The resourceVersion of that.
     pub version: String,
+    /// The resourceVersions before that, which this pass saw superseded.
+    pub past: Vec<String>,
     /// Somebody else changed the object since the pass began to look at it.
     pub overtaken: bool,
     at_server: Object,
@@ -66,6 +68,7 @@ impl<K: External> Subject<K> {
             unreadable,
             status,
             version,
+            past: Vec::new(),
             overtaken: false,
             at_server,
         })
@@ -128,10 +131,11 @@ impl<K: External> Subject<K> {
         }
         let mut finalizers = self.meta.finalizers.clone().unwrap_or_default();
         finalizers.push(FINALIZER.into());
-        self.version = self
+        let version = self
             .at_server
             .put_finalizers(&self.version, &finalizers)
             .await?;
+        self.is_now(version);
         self.meta.finalizers = Some(finalizers);
         Ok(())
     }
@@ -148,7 +152,7 @@ impl<K: External> Subject<K> {
             .put_finalizers(&self.version, &finalizers)
             .await
         {
-            Ok(version) => self.version = version,
+            Ok(version) => self.is_now(version),
             Err(Trouble::Gone) => {}
             Err(trouble) => return Err(trouble),
         }
@@ -163,9 +167,17 @@ impl<K: External> Subject<K> {
         }
         let value = serde_json::to_value(&status)
             .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
-        self.version = self.at_server.put_status(&self.version, &value).await?;
+        let version = self.at_server.put_status(&self.version, &value).await?;
+        self.is_now(version);
         self.status = status;
         Ok(true)
+    }
+
+    fn is_now(&mut self, version: String) {
+        if version != self.version {
+            self.past
+                .push(std::mem::replace(&mut self.version, version));
+        }
     }
 
     /// Reads the object anew, past every cache: its status and finalizers as they stand now.
@@ -195,7 +207,7 @@ impl<K: External> Subject<K> {
             && without_noise(now.metadata.annotations.as_ref())
                 == without_noise(self.meta.annotations.as_ref());
         self.overtaken |= !is_same;
-        self.version = now.metadata.resource_version.clone().unwrap_or_default();
+        self.is_now(now.metadata.resource_version.clone().unwrap_or_default());
         self.meta.finalizers = now.metadata.finalizers;
         Ok(())
     }

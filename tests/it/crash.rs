@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use cooper::engine::key::{GRACE, LATE};
 use cooper::wire::Verdict;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use crate::ground::{Cut, Ground, Need, Writes, eventually};
@@ -153,6 +154,15 @@ impl Play {
         self.cut = Cut::never();
         let wire = Arc::clone(&self.cut);
         self.scene.start(wire).await;
+        eventually(PATIENCE, "the operator looks around", async || {
+            let log = self.cut.log();
+            let is_there = |line: &String| line.contains("Cloud") && line.contains("/policies");
+            log.iter()
+                .any(is_there)
+                .then_some(())
+                .ok_or_else(|| format!("{log:#?}"))
+        })
+        .await;
         self.cut.quiet(QUIET).await;
     }
 
@@ -177,7 +187,7 @@ impl Play {
     async fn let_graces_pass(&self) {
         for _ in 0..4 {
             self.scene
-                .advance(GRACE.unsigned_abs() + Duration::from_secs(60))
+                .advance(GRACE.unsigned_abs() + Duration::from_mins(1))
                 .await;
             self.cut.quiet(QUIET).await;
         }
@@ -189,7 +199,7 @@ impl Play {
         let secrets = self
             .scene
             .secrets()
-            .list(&Default::default())
+            .list(&ListParams::default())
             .await
             .unwrap();
         let names: Vec<_> = secrets

@@ -166,6 +166,7 @@ impl<K: External> Pass<'_, K> {
             core.wakes.at(target, None);
             return;
         }
+        self.memo.past = std::mem::take(&mut self.subject.past);
         let drift = next.map(|next| later(core.clock.now(), next));
         let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
         let secret = looks_at_secret.then(|| {

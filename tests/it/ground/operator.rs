@@ -166,17 +166,17 @@ impl Cut {
         let now = || self.plan().log.iter().filter(|line| counts(line)).count();
         let mut last = (now(), Instant::now());
         eventually(
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             "the operator comes to rest",
             async || {
                 let seen = now();
                 if seen != last.0 {
                     last = (seen, Instant::now());
                 }
-                match last.1.elapsed() >= span {
-                    true => Ok(()),
-                    false => Err(format!("{seen} requests so far: {:#?}", self.last())),
+                if last.1.elapsed() >= span {
+                    return Ok(());
                 }
+                Err(format!("{seen} requests so far: {:#?}", self.last()))
             },
         )
         .await;
@@ -215,9 +215,10 @@ impl Wire for Cut {
         };
         let is_event = uri.path().ends_with("/events") || uri.path().contains("/events/");
         if side == Side::Kube && (is_watch(uri) || is_event) {
-            return match plan.is_done() {
-                true => Verdict::Before,
-                false => Verdict::Pass,
+            return if plan.is_done() {
+                Verdict::Before
+            } else {
+                Verdict::Pass
             };
         }
         let number = plan.log.len();
