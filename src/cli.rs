@@ -146,6 +146,10 @@ impl Run {
 
 impl Crds {
     fn write(self) -> anyhow::Result<()> {
+        if let Some(dir) = &self.dir {
+            std::fs::create_dir_all(dir)
+                .with_context(|| format!("cannot make {}", dir.display()))?;
+        }
         for (name, yaml) in kinds::crds()? {
             match &self.dir {
                 None => print!("---\n{yaml}"),
