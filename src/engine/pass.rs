@@ -160,7 +160,7 @@ impl<K: External> Pass<'_, K> {
     /// resource is due, its last look is out of date, so the listing must be newer than that; objects that are due together share one.
     pub(super) fn view(&self) -> View {
         let settings = &self.engine.core.settings;
-        let is_drift = self.memo.due && self.memo.drift.is_none_or(|drift| drift <= self.now);
+        let is_drift = self.memo.due && self.memo.drift.is_some_and(|drift| drift <= self.now);
         let warm = earlier(self.now, settings.drift.mul_f64(1.2));
         let since = match self.memo.looked {
             Some(looked) if is_drift => looked.max(earlier(self.now, settings.drift / 2)),

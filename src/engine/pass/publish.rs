@@ -180,13 +180,17 @@ impl<K: External> Pass<'_, K> {
             && self.memo.drift.is_some_and(|drift| drift > self.now)
             && matches!(outcome, Outcome::InSync(..))
             && self.retry.is_none();
-        if !is_light {
+        // What was lost to somebody else's write is decided anew at once, from what is known: it is no reason to list everything.
+        let is_conflict =
+            matches!(outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
+        if !is_light && !is_conflict {
             self.memo.drift = drift;
         }
         self.memo.secret = secret;
         // An edit that came in between our own reads has not been acted on: its event must not look like an echo of our write.
         self.memo.wrote = (!self.subject.overtaken).then(|| self.subject.version.clone());
-        let due = [self.memo.drift, self.memo.secret]
+        let again = drift.filter(|_| is_conflict);
+        let due = [self.memo.drift, self.memo.secret, again]
             .into_iter()
             .flatten()
             .min();
