@@ -243,3 +243,17 @@ async fn a_user_whose_status_is_lost_is_known_by_the_mark_on_its_secret() {
         "{writes:?}"
     );
 }
+
+#[tokio::test]
+async fn a_finalizer_that_was_taken_off_comes_back() {
+    let scene = Scene::running().await;
+    scene.apply("Bucket", "kept", bucket()).await;
+    scene.ready("Bucket", "kept").await;
+    let off = json!({"metadata": {"finalizers": null}});
+    scene.merge("Bucket", "kept", off).await;
+    eventually(PATIENCE, "the finalizer is back", async || {
+        let finalizers = scene.get("Bucket", "kept").await.metadata.finalizers;
+        finalizers.map(drop).ok_or_else(|| "none".to_owned())
+    })
+    .await;
+}

@@ -158,6 +158,10 @@ impl<K: External> Pass<'_, K> {
         desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Outcome, Stop> {
+        if self.claim(site) == Claim::Ours {
+            // Should somebody have taken it off: without it a deletion would leave the remote behind.
+            self.subject.add_finalizer().await?;
+        }
         *now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
         self.memo.looked = Some(self.now);
         for _ in 0..TURNS {
