@@ -17,11 +17,6 @@ impl Confidential {
     pub fn expose(&self) -> &str {
         &self.0
     }
-
-    /// Hands the text itself on, without a copy; whoever takes it wipes it.
-    pub fn into_text(mut self) -> String {
-        std::mem::take(&mut self.0)
-    }
 }
 
 impl<'de> Deserialize<'de> for Confidential {

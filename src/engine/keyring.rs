@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::{
     external::{AccountKey, External, Spec},
     fault::Fault,
-    key::{KeyId, ListedKey, Place, SecretText},
+    key::{KeyId, ListedKey, Place},
 };
+use crate::confidential::Confidential;
 
 /// The calls behind `accessKey` of a kind, or [`NoKeys`].
 ///
@@ -33,11 +34,11 @@ pub trait Keyring<K: External>: Send + Sync + 'static {
         want: &K::Desired,
         at: &K::Place,
         id: &KeyId,
-        secret: &SecretText,
+        secret: &Confidential,
     ) -> BTreeMap<String, Vec<u8>>;
 
     /// Id and secret out of the entries that `render` made, to render them anew without a new key.
-    fn extract(data: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, SecretText)>;
+    fn extract(data: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, Confidential)>;
 
     /// Reads the user's keys by themselves, now. `None`: the user does not exist.
     fn list(
@@ -114,7 +115,7 @@ pub struct Minted {
     /// Its id.
     pub id: KeyId,
     /// Its secret.
-    pub secret: SecretText,
+    pub secret: Confidential,
     /// Its `created_at`.
     pub created_at: Timestamp,
     /// The `Date` of the answer.
@@ -157,12 +158,12 @@ impl<K: External> Keyring<K> for NoKeys {
         _: &K::Desired,
         _: &K::Place,
         _: &KeyId,
-        _: &SecretText,
+        _: &Confidential,
     ) -> BTreeMap<String, Vec<u8>> {
         BTreeMap::new()
     }
 
-    fn extract(_: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, SecretText)> {
+    fn extract(_: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, Confidential)> {
         None
     }
 

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::key::{KeyId, SecretText};
+use crate::{confidential::Confidential, engine::key::KeyId};
 
 const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
@@ -69,8 +69,8 @@ impl Surroundings {
     }
 
     /// All entries.
-    pub fn render(&self, id: &KeyId, secret: &SecretText) -> BTreeMap<String, Vec<u8>> {
-        let (id, secret) = (id.as_str(), secret.reveal());
+    pub fn render(&self, id: &KeyId, secret: &Confidential) -> BTreeMap<String, Vec<u8>> {
+        let (id, secret) = (id.as_str(), secret.expose());
         let mut data = BTreeMap::new();
         let mut put = |entry: &str, text: String| data.insert(entry.to_owned(), text.into_bytes());
         put(ID, id.to_owned());
@@ -126,7 +126,7 @@ impl Surroundings {
 }
 
 /// Id and secret out of entries that [`Surroundings::render`] made.
-pub fn extract(data: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, SecretText)> {
+pub fn extract(data: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, Confidential)> {
     let entry = |name| {
         std::str::from_utf8(data.get(name)?)
             .ok()
@@ -134,7 +134,7 @@ pub fn extract(data: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, SecretText)> 
     };
     Some((
         KeyId::new(entry(ID)?),
-        SecretText::new(entry(SECRET)?.to_owned()),
+        Confidential::new(entry(SECRET)?.to_owned()),
     ))
 }
 
@@ -170,7 +170,7 @@ mod tests {
 
     fn rendered(surroundings: &Surroundings) -> BTreeMap<String, String> {
         surroundings
-            .render(&KeyId::new("AKIA1"), &SecretText::new("s/3+t".into()))
+            .render(&KeyId::new("AKIA1"), &Confidential::new("s/3+t"))
             .into_iter()
             .map(|(entry, bytes)| (entry, String::from_utf8(bytes).unwrap()))
             .collect()
@@ -213,9 +213,9 @@ mod tests {
 
     #[test]
     fn id_and_secret_are_found_again_in_what_was_rendered() {
-        let data = media().render(&KeyId::new("AKIA1"), &SecretText::new("s".into()));
+        let data = media().render(&KeyId::new("AKIA1"), &Confidential::new("s"));
         let (id, secret) = extract(&data).unwrap();
-        assert_eq!((id.as_str(), secret.reveal()), ("AKIA1", "s"));
+        assert_eq!((id.as_str(), secret.expose()), ("AKIA1", "s"));
         assert!(extract(&BTreeMap::new()).is_none());
     }
 

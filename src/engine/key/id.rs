@@ -1,10 +1,9 @@
-//! Names of things, and the one type that holds a secret.
+//! Names of things.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, max $max:literal) => {
@@ -46,18 +45,3 @@ name!(
     Uid,
     max 64
 );
-
-/// A secret access key: wiped from memory when dropped, and without `Debug`, `Clone` and `Serialize`, so that it
-/// cannot end up in a log or a status by accident.
-pub struct SecretText(Zeroizing<String>);
-
-impl SecretText {
-    pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
-    }
-
-    /// The secret itself. Only for signing a request and for the data of a Secret.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}

@@ -30,7 +30,7 @@ mod time;
 mod view;
 
 pub use chain::{Minting, allowed_in_chain, chain_list, chain_next};
-pub use id::{KeyId, Nonce, SecretText, Uid};
+pub use id::{KeyId, Nonce, Uid};
 pub use ledger::{Attempt, Current, Ledger, Old, OldPhase, Phase};
 pub use mark::{Mark, Place, data_digest};
 pub use mint::{TestOutcome, after_test, refused, reserve};

@@ -23,7 +23,8 @@ use kube::api::ObjectMeta;
 use serde::{Deserialize, Serialize};
 
 use super::stored::Slot;
-use super::{ISSUER_LABEL, KeyId, Moment, Nonce, Owner, Revision, SecretText, Uid};
+use super::{ISSUER_LABEL, KeyId, Moment, Nonce, Owner, Revision, Uid};
+use crate::confidential::Confidential;
 
 /// `type` of a staging.
 pub const STAGING_TYPE: &str = "cooper.dev/minted-key";
@@ -118,14 +119,14 @@ fn parts(secret: &Secret) -> Option<(Nonce, Reservation, StagingState)> {
 }
 
 /// Id and secret of a Filled staging.
-pub(in crate::engine) fn committed(secret: &Secret) -> Option<(KeyId, SecretText)> {
+pub(in crate::engine) fn committed(secret: &Secret) -> Option<(KeyId, Confidential)> {
     let data = secret.data.as_ref()?;
     let text = |name: &str| {
         String::from_utf8(data.get(name)?.0.clone())
             .ok()
             .filter(|t| !t.is_empty())
     };
-    Some((KeyId::new(text("id")?), SecretText::new(text("secret")?)))
+    Some((KeyId::new(text("id")?), Confidential::new(text("secret")?)))
 }
 
 /// A new staging for the attempt `nonce`, Empty.
@@ -159,10 +160,10 @@ pub(in crate::engine) fn empty(
 }
 
 /// `Empty → Filled`, on the staging as it was created.
-pub(in crate::engine) fn fill(mut staging: Secret, id: &KeyId, secret: &SecretText) -> Secret {
+pub(in crate::engine) fn fill(mut staging: Secret, id: &KeyId, secret: &Confidential) -> Secret {
     set_state(&mut staging, "Filled");
     let entry = |name: &str, text: &str| (name.to_owned(), ByteString(text.as_bytes().to_vec()));
-    staging.data = Some([entry("id", id.as_str()), entry("secret", secret.reveal())].into());
+    staging.data = Some([entry("id", id.as_str()), entry("secret", secret.expose())].into());
     staging
 }
 

@@ -6,10 +6,11 @@ use jiff::Timestamp;
 
 use super::{AccessKeySpec, Desired, IamUser, Remote, UserPlace, UserSpec, elsewhere, not_made};
 use crate::{
+    confidential::Confidential,
     engine::{
         external::{AccountKey, Unresolved},
         fault::Fault,
-        key::{self, KeyId, ListedKey, SecretText},
+        key::{self, KeyId, ListedKey},
         keyring::{KeySpec, Keyring, Keys, Minted, NotMinted},
         known::Known,
         reason::Reason,
@@ -145,13 +146,13 @@ impl Keyring<IamUser> for AccessKeys {
         want: &Desired,
         _: &UserPlace,
         id: &KeyId,
-        secret: &SecretText,
+        secret: &Confidential,
     ) -> BTreeMap<String, Vec<u8>> {
         let surroundings = want.surroundings.as_ref();
         surroundings.map_or_else(BTreeMap::new, |around| around.render(id, secret))
     }
 
-    fn extract(data: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, SecretText)> {
+    fn extract(data: &BTreeMap<String, Vec<u8>>) -> Option<(KeyId, Confidential)> {
         secret::extract(data)
     }
 
@@ -171,7 +172,7 @@ impl Keyring<IamUser> for AccessKeys {
         let made = cloud.create_key(&at.service, &at.name).await?;
         Ok(Minted {
             id: KeyId::new(made.value.id.as_str()),
-            secret: SecretText::new(made.value.secret.expose().to_owned()),
+            secret: made.value.secret,
             created_at: made.value.created_at.unwrap_or(made.at),
             at: made.at,
         })
