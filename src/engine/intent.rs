@@ -84,6 +84,21 @@ pub fn says(meta: &ObjectMeta, annotation: &str) -> bool {
         .is_some_and(|value| value == "true")
 }
 
+/// The finalizers of an object, ours among them.
+pub fn finalizers_with_ours(meta: &ObjectMeta) -> Vec<String> {
+    let mut finalizers = finalizers_without_ours(meta);
+    finalizers.push(FINALIZER.into());
+    finalizers
+}
+
+/// The finalizers of an object that are not ours.
+pub fn finalizers_without_ours(meta: &ObjectMeta) -> Vec<String> {
+    let all = meta.finalizers.iter().flatten();
+    all.filter(|finalizer| *finalizer != FINALIZER)
+        .cloned()
+        .collect()
+}
+
 /// Whether our finalizer is on.
 pub fn has_finalizer(meta: &ObjectMeta) -> bool {
     meta.finalizers

@@ -9,6 +9,7 @@ use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::external::Target;
@@ -97,7 +98,17 @@ impl Object {
     }
 
     /// Replaces the whole status. Answers the new resourceVersion.
-    pub async fn put_status(&self, version: &str, status: &Value) -> Result<String, Trouble> {
+    pub async fn put_status(
+        &self,
+        version: &str,
+        status: &impl Serialize,
+    ) -> Result<String, Trouble> {
+        let status = serde_json::to_value(status)
+            .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
+        self.put_status_value(version, &status).await
+    }
+
+    async fn put_status_value(&self, version: &str, status: &Value) -> Result<String, Trouble> {
         let body = json!({
             "apiVersion": self.kind.api_version,
             "kind": self.kind.kind,

@@ -36,6 +36,13 @@ pub enum Outcome {
     Finished,
 }
 
+impl Outcome {
+    /// Somebody else wrote first: the next pass decides anew, and has something to say.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Failed(fault) if fault.class == Class::Conflict)
+    }
+}
+
 /// What the Secret of an issuer came to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Issue {

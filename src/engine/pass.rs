@@ -309,13 +309,7 @@ async fn unreadable<K: External>(stored: &Guarded<K>, engine: &Engine<K>) {
         .events
         .send::<K>(meta, Note::warning(Reason::Undecodable, text));
     if meta.deletion_timestamp.is_some() && super::intent::says(meta, ABANDON) {
-        let finalizers = meta
-            .finalizers
-            .iter()
-            .flatten()
-            .filter(|name| *name != super::object::FINALIZER)
-            .cloned()
-            .collect::<Vec<_>>();
+        let finalizers = super::intent::finalizers_without_ours(meta);
         let object =
             super::object::Object::of::<K>(engine.core.kube.clone(), &target_of::<K>(meta));
         if let Err(trouble) = object

@@ -11,7 +11,7 @@ use super::{
     guarded::Guarded,
     index::Owner,
     intent::{self, Intent},
-    object::{FINALIZER, Object, Trouble},
+    object::{Object, Trouble},
     status::Status,
 };
 
@@ -129,8 +129,7 @@ impl<K: External> Subject<K> {
         if intent::has_finalizer(&self.meta) {
             return Ok(());
         }
-        let mut finalizers = self.meta.finalizers.clone().unwrap_or_default();
-        finalizers.push(FINALIZER.into());
+        let finalizers = intent::finalizers_with_ours(&self.meta);
         let version = self
             .at_server
             .put_finalizers(&self.version, &finalizers)
@@ -145,8 +144,7 @@ impl<K: External> Subject<K> {
         if !intent::has_finalizer(&self.meta) {
             return Ok(());
         }
-        let mut finalizers = self.meta.finalizers.clone().unwrap_or_default();
-        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        let finalizers = intent::finalizers_without_ours(&self.meta);
         match self
             .at_server
             .put_finalizers(&self.version, &finalizers)
@@ -165,9 +163,7 @@ impl<K: External> Subject<K> {
         if status == self.status {
             return Ok(false);
         }
-        let value = serde_json::to_value(&status)
-            .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
-        let version = self.at_server.put_status(&self.version, &value).await?;
+        let version = self.at_server.put_status(&self.version, &status).await?;
         self.is_now(version);
         self.status = status;
         Ok(true)

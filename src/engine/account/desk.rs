@@ -13,7 +13,7 @@ use crate::engine::{
     fault::Class,
     guarded::Part,
     intent::{self, ABANDON},
-    object::{FINALIZER, Object, Trouble},
+    object::{Object, Trouble},
     reason::Reason,
     secret::Found,
     status::{Conditions, Kind, Truth},
@@ -78,8 +78,7 @@ impl<A: Provider> Desk<'_, A> {
             core.events
                 .send::<A>(self.meta, Note::warning(Reason::Undecodable, text));
         }
-        let mut finalizers = self.meta.finalizers.clone().unwrap_or_default();
-        finalizers.retain(|finalizer| finalizer != FINALIZER);
+        let finalizers = intent::finalizers_without_ours(self.meta);
         let object = Object::of::<A>(core.kube.clone(), self.target);
         let version = self.meta.resource_version.clone().unwrap_or_default();
         object.put_finalizers(&version, &finalizers).await?;
@@ -101,7 +100,7 @@ impl<A: Provider> Desk<'_, A> {
         }
         let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
         let version = self.meta.resource_version.as_deref().unwrap_or_default();
-        write(&object, version, &status).await?;
+        object.put_status(version, &status).await?;
         self.warn(&outcome);
         Ok(())
     }
@@ -161,16 +160,6 @@ impl<A: Provider> Desk<'_, A> {
         status.observed_generation = generation;
         status.conditions = conditions.finish();
     }
-}
-
-pub(super) async fn write(
-    object: &Object,
-    version: &str,
-    status: &AccountStatus,
-) -> Result<(), Trouble> {
-    let value = serde_json::to_value(status)
-        .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
-    object.put_status(version, &value).await.map(drop)
 }
 
 /// The status of an account whose spec cannot be read.

@@ -15,7 +15,7 @@ use kube::{Resource, ResourceExt};
 
 use super::{
     AccountStatus, Outside, Provider, Sessions,
-    desk::{Desk, Outcome, write},
+    desk::{Desk, Outcome},
 };
 use crate::engine::{
     clock::{earlier, later},
@@ -26,7 +26,7 @@ use crate::engine::{
     fault::{Class, Fault},
     guarded::Guarded,
     intent,
-    object::{FINALIZER, Object, Trouble},
+    object::{Object, Trouble},
     reason::Reason,
     secret::{CONSENT, Found},
     subject::target_of,
@@ -62,9 +62,7 @@ impl<A: Provider> Accounts<A> {
             opened: Mutex::default(),
         }
     }
-}
 
-impl<A: Provider> Accounts<A> {
     /// Nothing goes over this account any more.
     pub(super) fn close(&self, account: &AccountKey) {
         self.sessions.close(account);
@@ -270,8 +268,7 @@ impl<A: Provider> Pass<'_, A> {
                 let meta = self.meta;
                 let mut version = meta.resource_version.clone().unwrap_or_default();
                 if !intent::has_finalizer(meta) {
-                    let mut finalizers = meta.finalizers.clone().unwrap_or_default();
-                    finalizers.push(FINALIZER.into());
+                    let finalizers = intent::finalizers_with_ours(meta);
                     version = object.put_finalizers(&version, &finalizers).await?;
                 }
                 let mut status = AccountStatus {
@@ -279,7 +276,7 @@ impl<A: Provider> Pass<'_, A> {
                     ..status
                 };
                 self.conditions(&mut status, &Outcome::Connected);
-                write(&object, &version, &status).await?;
+                object.put_status(&version, &status).await?;
                 Ok(None)
             }
         }

@@ -28,10 +28,7 @@ impl<K: External> Pass<'_, K> {
         }
         let mut written = Ok(false);
         let before = self.subject.status.conditions.clone();
-        // A conflict is decided anew at once; the next pass has something to say.
-        let is_conflict =
-            matches!(&outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
-        if outcome != Outcome::Finished && !is_conflict {
+        if outcome != Outcome::Finished && !outcome.is_conflict() {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
@@ -181,8 +178,7 @@ impl<K: External> Pass<'_, K> {
             && matches!(outcome, Outcome::InSync(..))
             && self.retry.is_none();
         // What was lost to somebody else's write is decided anew at once, from what is known: it is no reason to list everything.
-        let is_conflict =
-            matches!(outcome, Outcome::Failed(fault) if fault.class == Class::Conflict);
+        let is_conflict = outcome.is_conflict();
         if !is_light && !is_conflict {
             self.memo.drift = drift;
         }
