@@ -17,6 +17,7 @@ use crate::{
         clock::Clock,
         controller::{Controlled, Scope, controller},
         core::{Core, Gate, Settings},
+        depth::Depths,
         event::Events,
         external::External,
         guarded::Watched,
@@ -87,6 +88,7 @@ impl App {
             wakes,
             events,
             settings: options.settings.clone(),
+            depths: Depths::default(),
             gate: Gate::default(),
         };
         let outside = Outside { clock, wire };

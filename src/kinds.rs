@@ -9,8 +9,9 @@ use crate::{
     app::Setup,
     engine::{account::Provider, external::External, keyring::Keyring},
     upcloud::{
-        account::Account, bucket::Bucket, iam_policy::IamPolicy, iam_user::IamUser,
-        service::ObjectStorageService, static_website::StaticWebsite,
+        account::Account, bucket::Bucket, iam_group::IamGroup, iam_policy::IamPolicy,
+        iam_role::IamRole, iam_user::IamUser, service::ObjectStorageService,
+        static_website::StaticWebsite,
     },
 };
 
@@ -29,7 +30,9 @@ fn all(register: &mut impl Register) {
     register.kind::<ObjectStorageService>(&accounts);
     register.kind::<Bucket>(&accounts);
     register.kind::<IamPolicy>(&accounts);
+    register.kind::<IamGroup>(&accounts);
     register.kind::<IamUser>(&accounts);
+    register.kind::<IamRole>(&accounts);
     register.kind::<StaticWebsite>(&accounts);
 }
 

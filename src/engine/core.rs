@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::{
     clock::Clock,
     delay,
+    depth::Depths,
     event::Events,
     external::Target,
     index::{Owners, References},
@@ -23,7 +24,7 @@ pub struct Settings {
     pub drift: Duration,
     /// Between two looks at a Secret of ours. Default 60 s.
     pub secret_check: Duration,
-    /// Between two reads of what no list shows. Default 24 h.
+    /// Between two reads of what no list shows, of one object. Default 24 h; longer where many objects want them, see [`Depths`].
     pub deep: Duration,
 }
 
@@ -57,6 +58,8 @@ pub struct Core {
     pub events: Events,
     /// Intervals.
     pub settings: Settings,
+    /// How much of what no list shows may be read now.
+    pub depths: Depths,
     /// Closed until every store is filled and the fence stands.
     pub gate: Gate,
 }

@@ -86,6 +86,25 @@ pub trait External:
         facts: &Self::Facts,
     ) -> impl Future<Output = Result<Option<Self::Remote>, Fault>> + Send;
 
+    /// How many requests [`External::deepen`] takes, and the changes that follow from what it doubts; 0 if there is nothing to deepen.
+    fn depth(want: Option<&Self::Desired>, facts: &Self::Facts) -> u32 {
+        let _ = (want, facts);
+        0
+    }
+
+    /// Reads into `now` what no list shows, and doubts what nothing shows, so that it is asserted. Asked after an edit, before a
+    /// deletion (then without `want`), and else about once a day.
+    fn deepen(
+        cloud: &Self::Cloud,
+        at: &Self::Place,
+        now: &mut Self::Remote,
+        want: Option<&Self::Desired>,
+        facts: &Self::Facts,
+    ) -> impl Future<Output = Result<(), Fault>> + Send {
+        let _ = (cloud, at, now, want, facts);
+        async { Ok(()) }
+    }
+
     /// Makes the bare thing by exactly one request; all else is a change.
     fn create(
         cloud: &Self::Cloud,
@@ -169,6 +188,12 @@ pub trait External:
         false
     }
 
+    /// Whether a change asserts what nothing shows. It is no news, and no difference to who only observes.
+    fn unseen(change: &Self::Change) -> bool {
+        let _ = change;
+        false
+    }
+
     /// Whether a remote that once existed and is gone is made again without asking. False where its contents went with it.
     const REMAKE: bool = true;
 
@@ -200,7 +225,7 @@ pub struct View {
     pub since: Timestamp,
     /// Read this one object by itself (or list anew where the API has no single read): a destructive step or a doubt depends on it.
     pub fresh: bool,
-    /// Read also what no list shows.
+    /// Read also what no list shows: a remote that is observed is deepened.
     pub deep: bool,
     /// The remote is about to be deleted: read what would have to hold that up, such as contents.
     pub parting: bool,

@@ -27,7 +27,7 @@ pub struct Memo {
     /// When its remote was last looked at.
     pub looked: Option<Timestamp>,
     /// When what no list shows was last read.
-    pub deep: Option<Timestamp>,
+    pub deep: Deep,
     /// When it is to be looked at again.
     pub drift: Option<Timestamp>,
     /// When its Secret is to be looked at again.
@@ -40,6 +40,18 @@ pub struct Memo {
     pub failures: u32,
     /// Looks in a row that found it still on its way.
     pub looks: u32,
+}
+
+/// When what no list shows was last read of a resource.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deep {
+    /// Not since this process began.
+    #[default]
+    Unknown,
+    /// An edit asks for it, and no pass since has come to its end.
+    Owed,
+    /// At this moment.
+    At(Timestamp),
 }
 
 impl Memory {

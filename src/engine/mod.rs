@@ -6,6 +6,7 @@ pub mod clock;
 pub mod controller;
 pub mod core;
 pub mod delay;
+pub mod depth;
 pub mod event;
 pub mod external;
 pub mod fault;

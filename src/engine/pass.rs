@@ -25,7 +25,7 @@ use super::{
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{ABANDON, Intent},
-    memory::Memo,
+    memory::{Deep, Memo},
     object::{Trouble, answered},
     outcome::{Issue, Outcome},
     reason::Reason,
@@ -158,7 +158,7 @@ impl<K: External> Pass<'_, K> {
     ///
     /// A warm listing is good enough to start from: a stale "absent" at worst leads to a refused create, which looks again. When the
     /// resource is due, its last look is out of date, so the listing must be newer than that; objects that are due together share one.
-    pub(super) fn view(&self) -> View {
+    pub(super) fn view(&mut self, account: &AccountKey, want: &K::Desired) -> View {
         let settings = &self.engine.core.settings;
         let is_drift = self.memo.due && self.memo.drift.is_some_and(|drift| drift <= self.now);
         let warm = earlier(self.now, settings.drift.mul_f64(1.2));
@@ -167,18 +167,33 @@ impl<K: External> Pass<'_, K> {
             Some(_) if self.memo.due && !self.memo.woken => Timestamp::MIN,
             _ => warm,
         };
-        let deep = self
-            .memo
-            .deep
-            .is_none_or(|deep| deep < earlier(self.now, settings.deep))
-            || self.is_edited();
         View {
             since,
             fresh: false,
-            deep,
+            deep: self.goes_deep(account, want),
             parting: false,
             lane: if is_drift { Lane::Drift } else { Lane::Fresh },
         }
+    }
+
+    /// Whether what no list shows is to be read: after an edit until a pass has come to its end, and else when it is due and the
+    /// account has not had enough of it.
+    fn goes_deep(&mut self, account: &AccountKey, want: &K::Desired) -> bool {
+        let depth = K::depth(Some(want), &self.subject.status.at_provider);
+        if depth == 0 {
+            return false;
+        }
+        if self.is_edited() {
+            self.memo.deep = Deep::Owed;
+        }
+        let core = &self.engine.core;
+        let is_due = match self.memo.deep {
+            Deep::Owed => return true,
+            Deep::Unknown => true,
+            Deep::At(moment) => moment < earlier(self.now, core.settings.deep),
+        };
+        let interval = core.settings.drift;
+        is_due && core.depths.take(account, depth, self.now, interval)
     }
 
     /// Whether the spec changed since the status was written.

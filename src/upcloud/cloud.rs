@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::api::{Api, Bucket, Policy, Service, ServiceId, User};
+use super::api::{Api, Bucket, Group, Policy, Role, Service, ServiceId, User};
 use crate::engine::{
     budget::Lane,
     clock::Clock,
@@ -16,7 +16,10 @@ use crate::engine::{
 };
 
 mod buckets;
+mod groups;
 mod policies;
+mod principals;
+mod roles;
 mod services;
 mod users;
 mod websites;
@@ -35,6 +38,8 @@ struct Lists {
     buckets: Listings<ServiceId, Bucket>,
     users: Listings<ServiceId, User>,
     policies: Listings<ServiceId, Policy>,
+    groups: Listings<ServiceId, Group>,
+    roles: Listings<ServiceId, Role>,
 }
 
 /// When an answer was given.
@@ -83,6 +88,8 @@ impl UpCloud {
             buckets: Listings::new(clock.clone()),
             users: Listings::new(clock.clone()),
             policies: Listings::new(clock.clone()),
+            groups: Listings::new(clock.clone()),
+            roles: Listings::new(clock.clone()),
             clock,
         };
         Self {

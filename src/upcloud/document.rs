@@ -12,7 +12,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use percent_encoding::{percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-pub use validate::{validate, validate_trust};
+pub use validate::{validate, validate_inline, validate_trust};
 
 use crate::http::SEGMENT;
 

@@ -232,11 +232,27 @@ impl External for IamPolicy {
             row,
             versions: None,
         };
-        let unread = now.document.is_none() && !now.row.system;
-        if unread && (cloud.view().deep || !facts.know(&now.row)) {
+        if now.is_unread() && !facts.know(&now.row) {
             now.take(cloud.versions(&at.service, &at.name).await?);
         }
         Ok(Some(now))
+    }
+
+    fn depth(want: Option<&Desired>, _: &PolicyFacts) -> u32 {
+        u32::from(want.is_some())
+    }
+
+    async fn deepen(
+        cloud: &UpCloud,
+        at: &PolicyPlace,
+        now: &mut Remote,
+        _: Option<&Desired>,
+        _: &PolicyFacts,
+    ) -> Result<(), Fault> {
+        if now.is_unread() {
+            now.take(cloud.versions(&at.service, &at.name).await?);
+        }
+        Ok(())
     }
 
     async fn create(cloud: &UpCloud, at: &PolicyPlace, want: &Desired) -> Result<Remote, Fault> {
@@ -366,6 +382,10 @@ impl PolicyFacts {
 }
 
 impl Remote {
+    fn is_unread(&self) -> bool {
+        self.document.is_none() && !self.row.system
+    }
+
     /// Takes the versions in, and with them the document in force.
     fn take(&mut self, versions: Vec<PolicyVersion>) {
         let in_force = versions.iter().find(|version| version.is_default);

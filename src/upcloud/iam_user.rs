@@ -1,6 +1,7 @@
-//! A user of a service, with the policies attached to it and one access key in a Secret.
+//! A user of a service, with the rights it carries and one access key in a Secret.
 //!
-//! Policies that cooper did not attach and keys that it did not make stay as they are, unless the user is `exclusive`.
+//! Policies that cooper did not attach and keys that it did not make stay as they are, unless the user is `exclusive`. Membership in
+//! groups is a field of the user: the cloud shows it nowhere, so the facts keep what was joined, and it is asserted anew now and then.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     api::ServiceId,
-    shape::{Local, Marks, immutable, safe_name},
+    principal::{BoundSpec, Bounds, GrantSpec, Grants, inline_names, tag_keys},
+    shape::{Local, Marks, immutable, made, safe_name},
 };
-use crate::engine::{
-    external::{Common, Unresolved},
-    known::Reference,
-    reason::Reason,
-    status::Status,
-};
+use crate::engine::{external::Common, known::Reference, status::Status};
 
 mod external;
 mod keys;
@@ -26,7 +23,7 @@ mod keys;
 pub use external::{Change, Desired, Remote};
 pub use keys::AccessKeys;
 
-/// A user of an object storage service, with its policies and one access key.
+/// A user of an object storage service, with its rights and one access key.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "upcloud.cooper.dev",
@@ -52,6 +49,8 @@ pub use keys::AccessKeys;
 )]
 #[x_kube(
     validation = immutable("name"),
+    validation = inline_names(),
+    validation = tag_keys(),
     validation = Rule::new("!has(self.name) || self.name != '_upcloud-internal-user'").message("_upcloud-internal-user belongs to UpCloud"),
     validation = Rule::new("self.serviceRef == oldSelf.serviceRef").message("serviceRef cannot be changed; make a new resource"),
     validation = Rule::new("!has(self.accessKey) || !has(oldSelf.accessKey) || self.accessKey.secretName == oldSelf.accessKey.secretName").message("accessKey.secretName cannot be changed while accessKey is set; remove accessKey, which revokes the key, and add it again")
@@ -66,28 +65,19 @@ pub struct UserSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-zA-Z0-9_-]+$"))]
     pub name: Option<String>,
-    /// Policies to attach; without any, the user can do nothing. Default: none.
+    #[serde(flatten)]
+    pub grants: GrantSpec,
+    #[serde(flatten)]
+    pub bounds: BoundSpec,
+    /// Groups to be in: IamGroups of the same service, whose policies the user then has as well. The cloud does not show who is in a
+    /// group, so a user that somebody else takes out of one is put back within a day or two. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
-    pub policies: Vec<PolicySource>,
-    /// Whether policies that cooper did not attach are detached, and keys that it did not make are revoked. Default: false.
-    #[serde(default)]
-    pub exclusive: bool,
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub groups: Vec<Local>,
     /// An access key, kept in a Secret. Removing this revokes the key and deletes the Secret. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key: Option<AccessKeySpec>,
-}
-
-/// A policy to attach: exactly one of the fields.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum PolicySource {
-    /// An IamPolicy of the same service.
-    PolicyRef(Local),
-    /// A policy that UpCloud provides, such as ECSS3ReadOnlyAccess or ECSS3FullAccess.
-    SystemPolicy(
-        #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-zA-Z0-9_-]+$"))] String,
-    ),
 }
 
 /// An access key and the Secret that holds it.
@@ -145,38 +135,41 @@ pub struct UserFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
     pub arn: Option<String>,
-    /// Attached policies that this resource attached.
+    #[serde(flatten)]
+    pub grants: Grants,
+    #[serde(flatten)]
+    pub bounds: Bounds,
+    /// Groups that this resource has put the user into.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(max = 128)))]
-    pub policies: Vec<String>,
-    /// Attached policies that somebody else attached.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), inner(length(max = 128)))]
-    pub foreign_policies: Vec<String>,
+    #[schemars(length(max = 100))]
+    pub groups: Vec<Joined>,
     /// When the newest of its keys was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_created_at: Option<Time>,
 }
 
-/// A named resource that has nothing at the cloud yet.
-pub(super) fn not_made(what: &str, local: &Local) -> Unresolved {
-    Unresolved::Waiting {
-        reason: Reason::ReferenceNotReady,
-        message: format!(
-            "{what} {} does not exist at the cloud yet; see its conditions",
-            local.name
-        ),
-    }
+/// A group that the user was put into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Joined {
+    /// Its name at the cloud.
+    #[schemars(length(max = 64))]
+    pub name: String,
+    /// When that group was made: one that was made anew since has lost its members.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
 }
 
-/// A named resource of another service.
-pub(super) fn elsewhere(what: &str, local: &Local) -> Unresolved {
-    Unresolved::Refused {
-        reason: Reason::InvalidSpec,
-        message: format!(
-            "{what} {} belongs to another service; name one of the same service",
-            local.name
-        ),
+impl IamUser {
+    /// Its place, once it exists at the cloud.
+    pub fn made(&self) -> Option<&UserPlace> {
+        made(self.status.as_ref()?, &self.spec.common)
+    }
+
+    /// Its ARN, once it exists at the cloud.
+    pub fn arn(&self) -> Option<&str> {
+        self.made()?;
+        self.status.as_ref()?.at_provider.arn.as_deref()
     }
 }
 

@@ -3,7 +3,8 @@
 //! - [`api`] is its HTTP API, typed, without Kubernetes; [`document`] knows what a policy document means.
 //! - [`cloud`] is one account as a pass sees it: the API and lists that all passes share.
 //! - The kinds, one file each: [`account`] (credentials), [`service`] (the root), and in a service [`bucket`], [`iam_user`],
-//!   [`iam_policy`] and [`static_website`]. [`secret`] renders what an access key's Secret holds, [`shape`] has what specs share.
+//!   [`iam_group`], [`iam_role`], [`iam_policy`] and [`static_website`]. [`principal`] has what users, groups and roles share: their
+//!   rights. [`secret`] renders what an access key's Secret holds, [`shape`] has what specs share.
 
 #![allow(
     clippy::duplicated_attributes,
@@ -19,8 +20,11 @@ pub mod api;
 pub mod bucket;
 pub mod cloud;
 pub mod document;
+pub mod iam_group;
 pub mod iam_policy;
+pub mod iam_role;
 pub mod iam_user;
+pub mod principal;
 pub mod secret;
 pub mod service;
 pub mod shape;

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::engine::{
-    external::{Common, ManagementPolicy},
+    external::{Common, ManagementPolicy, Unresolved},
     known::Reference,
+    reason::Reason,
     status::{Origin, Status},
 };
 
@@ -131,6 +132,28 @@ pub fn made<'a, P, F: Default + PartialEq>(
     let seen =
         common.management_policy == ManagementPolicy::Observe && status.at_provider != F::default();
     status.place.as_ref().filter(|_| ours || seen)
+}
+
+/// A named resource that has nothing at the cloud yet.
+pub fn not_made(what: &str, local: &Local) -> Unresolved {
+    Unresolved::Waiting {
+        reason: Reason::ReferenceNotReady,
+        message: format!(
+            "{what} {} does not exist at the cloud yet; see its conditions",
+            local.name
+        ),
+    }
+}
+
+/// A named resource of another service.
+pub fn elsewhere(what: &str, local: &Local) -> Unresolved {
+    Unresolved::Refused {
+        reason: Reason::InvalidSpec,
+        message: format!(
+            "{what} {} belongs to another service; name one of the same service",
+            local.name
+        ),
+    }
 }
 
 /// Names that satisfy body, path and bucket rules of the API at once (section "Safe rule" of its reference): what cooper makes.

@@ -12,9 +12,8 @@ use super::{
     api::{self, NewWebsite, Patch, ServiceId, WebsitePatch},
     bucket::Bucket,
     cloud::UpCloud,
-    iam_user::{elsewhere, not_made},
     service::{ObjectStorageService, Parent},
-    shape::Local,
+    shape::{Local, elsewhere, not_made},
 };
 use crate::engine::{
     external::{Common, Diff, External, Ref, Resolved, Unresolved},

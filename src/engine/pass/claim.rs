@@ -30,7 +30,7 @@ impl<K: External> Pass<'_, K> {
                 return Ok(Turn::End(outcome));
             }
             // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
-            return self.look_afresh(site, now).await;
+            return self.look_afresh(site, desired, now).await;
         }
         let is_new_claim = self.claim(site) != Claim::Ours;
         self.write_claim(site, Origin::Claimed).await?;
@@ -55,7 +55,8 @@ impl<K: External> Pass<'_, K> {
                 Ok(Turn::Again)
             }
             Err(fault) if matches!(fault.class, Class::Terminal | Class::Conflict) => {
-                self.create_refused(site, now, fault, is_new_claim).await
+                self.create_refused(site, desired, now, fault, is_new_claim)
+                    .await
             }
             Err(fault) => Err(fault.into()),
         }
@@ -65,11 +66,12 @@ impl<K: External> Pass<'_, K> {
     pub(super) async fn create_refused(
         &mut self,
         site: &mut Site<K>,
+        desired: &K::Desired,
         now: &mut Option<K::Remote>,
         fault: Fault,
         is_new_claim: bool,
     ) -> Result<Turn, Stop> {
-        self.look_afresh(site, now).await?;
+        self.look_afresh(site, desired, now).await?;
         if now.is_none() {
             return Err(fault.into());
         }
@@ -82,10 +84,11 @@ impl<K: External> Pass<'_, K> {
     pub(super) async fn adopt(
         &mut self,
         site: &mut Site<K>,
+        desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
         if !site.view.fresh {
-            return self.look_afresh(site, now).await;
+            return self.look_afresh(site, desired, now).await;
         }
         self.write_claim(site, Origin::Adopted).await?;
         self.note(Note::normal(

@@ -97,7 +97,7 @@ impl<K: External> Pass<'_, K> {
 
     /// A look before the end. A collection that is gone took the remote with it.
     async fn last_look(&self, site: &Site<K>) -> Result<Option<K::Remote>, Fault> {
-        match K::observe(&site.cloud(), &site.place, &self.facts()).await {
+        match self.look(site, None).await {
             Err(fault) if fault.reason == Reason::NotFound => Ok(None),
             seen => seen,
         }

@@ -4,8 +4,10 @@ use super::{Pass, Stop};
 use crate::engine::{
     event::Note,
     external::{AccountKey, Cloud, Diff, External, Phase, Resolved, Unresolved, View},
+    fault::Fault,
     intent::RECREATE,
     keyring::Keyring,
+    memory::Deep,
     outcome::Outcome,
     plan::{Claim, Seen, Step, Want, plan},
     reason::Reason,
@@ -53,7 +55,7 @@ impl<K: External> Pass<'_, K> {
         if let Some(outcome) = self.moved(&account, &place) {
             return Ok(outcome);
         }
-        let view = self.view();
+        let view = self.view(&account, &desired);
         let session = match self.session(&account, view) {
             Ok(session) => session,
             Err(outcome) => return Ok(outcome),
@@ -91,12 +93,21 @@ impl<K: External> Pass<'_, K> {
             Ok(resolved) => resolved,
             Err(outcome) => return Ok(outcome),
         };
-        let cloud = match self.session(&account, self.view()) {
-            Ok(cloud) => cloud,
+        let view = self.view(&account, &desired);
+        let session = match self.session(&account, view) {
+            Ok(session) => session,
             Err(outcome) => return Ok(outcome),
         };
-        let now = K::observe(&cloud, &place, &self.subject.status.at_provider).await?;
+        let site = Site::<K> {
+            account,
+            place,
+            session,
+            view,
+        };
+        let now = self.look(&site, Some(&desired)).await?;
         self.memo.looked = Some(self.now);
+        self.looked_deep(&site);
+        let Site { account, place, .. } = site;
         let is_only_seen = self.subject.status.origin.is_none();
         if is_only_seen {
             self.claimed = Some((account, place, None));
@@ -110,12 +121,8 @@ impl<K: External> Pass<'_, K> {
         };
         self.learn(Some(&desired), &now);
         let diff = K::diff(&desired, &now, &self.subject.status.at_provider);
-        let differences = diff
-            .changes
-            .iter()
-            .map(ToString::to_string)
-            .chain(diff.fixed)
-            .collect();
+        let seen = diff.changes.iter().filter(|change| !K::unseen(change));
+        let differences = seen.map(ToString::to_string).chain(diff.fixed).collect();
         Ok(Outcome::Observed(K::phase(&now), differences))
     }
 
@@ -162,14 +169,14 @@ impl<K: External> Pass<'_, K> {
             // Should somebody have taken it off: without it a deletion would leave the remote behind.
             self.subject.add_finalizer().await?;
         }
-        *now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        *now = self.look(site, Some(desired)).await?;
         self.memo.looked = Some(self.now);
         for _ in 0..TURNS {
             match self.turn(site, desired, now).await? {
                 Turn::Again => {}
                 Turn::End(outcome) => {
-                    if site.view.deep && matches!(outcome, Outcome::InSync(..)) {
-                        self.memo.deep = Some(self.now);
+                    if matches!(outcome, Outcome::InSync(..)) {
+                        self.looked_deep(site);
                     }
                     return Ok(outcome);
                 }
@@ -205,10 +212,10 @@ impl<K: External> Pass<'_, K> {
         let step = plan(Want::Present, claim, seen::<K>(now.as_ref(), diff.as_ref()));
         match (step, now.as_mut(), diff) {
             (Step::Create, ..) => self.create(site, desired, now).await,
-            (Step::Adopt, Some(_), _) => self.adopt(site, now).await,
+            (Step::Adopt, Some(_), _) => self.adopt(site, desired, now).await,
             (Step::Update, Some(remote), Some(diff)) => {
                 if !site.view.fresh && diff.changes.iter().any(K::narrows) {
-                    return self.look_afresh(site, now).await;
+                    return self.look_afresh(site, desired, now).await;
                 }
                 self.update(site, remote, &diff.changes).await?;
                 Ok(Turn::Again)
@@ -244,6 +251,7 @@ impl<K: External> Pass<'_, K> {
     pub(super) async fn look_afresh(
         &mut self,
         site: &mut Site<K>,
+        desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
         site.view = View {
@@ -251,8 +259,28 @@ impl<K: External> Pass<'_, K> {
             fresh: true,
             ..site.view
         };
-        *now = K::observe(&site.cloud(), &site.place, &self.facts()).await?;
+        *now = self.look(site, Some(desired)).await?;
         Ok(Turn::Again)
+    }
+
+    /// The remote as this pass wants to see it, with what no list shows if it is to.
+    pub(super) async fn look(
+        &self,
+        site: &Site<K>,
+        want: Option<&K::Desired>,
+    ) -> Result<Option<K::Remote>, Fault> {
+        let (cloud, facts) = (site.cloud(), self.facts());
+        let mut now = K::observe(&cloud, &site.place, &facts).await?;
+        if let Some(now) = now.as_mut().filter(|_| site.view.deep) {
+            K::deepen(&cloud, &site.place, now, want, &facts).await?;
+        }
+        Ok(now)
+    }
+
+    fn looked_deep(&mut self, site: &Site<K>) {
+        if site.view.deep {
+            self.memo.deep = Deep::At(self.now);
+        }
     }
 
     async fn update(
@@ -264,7 +292,9 @@ impl<K: External> Pass<'_, K> {
         for change in changes {
             K::apply(&site.cloud(), &site.place, remote, change).await?;
             tracing::info!(target = %self.subject.target, %change, "changed");
-            self.note(Note::normal(Reason::Updated, change.to_string()));
+            if !K::unseen(change) {
+                self.note(Note::normal(Reason::Updated, change.to_string()));
+            }
         }
         Ok(())
     }

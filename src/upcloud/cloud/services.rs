@@ -110,6 +110,8 @@ impl UpCloud {
         self.shared.buckets.forget(id);
         self.shared.users.forget(id);
         self.shared.policies.forget(id);
+        self.shared.groups.forget(id);
+        self.shared.roles.forget(id);
         Ok(())
     }
 

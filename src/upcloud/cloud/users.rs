@@ -1,11 +1,9 @@
-//! Users of a service, the policies attached to them, and their access keys, which stand in a user's row.
+//! Users of a service, their groups, and their access keys, which stand in a user's row.
 
 use super::{Seen, UpCloud};
 use crate::{
     engine::{budget::Lane, fault::Fault, keyring::NotMinted, shared::Fetched},
-    upcloud::api::{
-        AccessKey, ApiError, Attachment, CreatedKey, Dated, KeyId, KeyStatus, ServiceId, User,
-    },
+    upcloud::api::{AccessKey, ApiError, CreatedKey, Dated, KeyId, KeyStatus, ServiceId, User},
 };
 
 impl UpCloud {
@@ -52,47 +50,31 @@ impl UpCloud {
         Ok((value, Seen { at, began }))
     }
 
+    /// Puts a user into a group, which nothing shows; one that is in it is as good.
+    pub async fn join(&self, of: &ServiceId, group: &str, user: &str) -> Result<(), Fault> {
+        let api = self.api();
+        Ok(api.add_member(Lane::Write, of, group, user).await?)
+    }
+
+    /// Takes a user out of a group; one that is not in it is as good.
+    pub async fn leave(&self, of: &ServiceId, group: &str, user: &str) -> Result<(), Fault> {
+        self.api()
+            .remove_member(Lane::Write, of, group, user)
+            .await?;
+        Ok(())
+    }
+
+    /// Names of all users, read now.
+    pub async fn user_names(&self, of: &ServiceId) -> Result<Vec<String>, Fault> {
+        let users = self.api().list_users(self.view.lane, of).await?.value;
+        Ok(users.into_iter().map(|user| user.username).collect())
+    }
+
     /// Deletes a user and its keys.
     pub async fn delete_user(&self, of: &ServiceId, name: &str) -> Result<(), Fault> {
         self.api().delete_user(Lane::Write, of, name).await?;
         self.shared.users.put(of, name, None);
         Ok(())
-    }
-
-    /// Attaches a policy to a user.
-    pub async fn attach(&self, of: &ServiceId, user: &str, policy: &str) -> Result<(), Fault> {
-        let api = self.api();
-        api.attach_user_policy(Lane::Write, of, user, policy)
-            .await?;
-        self.shared.users.edit(of, user, |row| {
-            row.policies.retain(|attached| attached.name != policy);
-            row.policies.push(Attachment {
-                name: policy.to_owned(),
-                arn: None,
-            });
-        });
-        self.count_attachment(of, policy, 1);
-        Ok(())
-    }
-
-    /// Detaches a policy from a user.
-    pub async fn detach(&self, of: &ServiceId, user: &str, policy: &str) -> Result<(), Fault> {
-        let api = self.api();
-        api.detach_user_policy(Lane::Write, of, user, policy)
-            .await?;
-        self.shared.users.edit(of, user, |row| {
-            row.policies.retain(|attached| attached.name != policy);
-        });
-        self.count_attachment(of, policy, -1);
-        Ok(())
-    }
-
-    fn count_attachment(&self, of: &ServiceId, policy: &str, by: i64) {
-        self.shared.policies.edit(of, policy, |row| {
-            if let Some(count) = &mut row.attachment_count {
-                *count = count.saturating_add(by).max(0);
-            }
-        });
     }
 
     /// Makes an access key: one request, never repeated.

@@ -7,12 +7,23 @@ use super::{LIMIT, TRUST_LIMIT, encode, text};
 /// Versions of the policy language.
 const VERSIONS: [&str; 2] = ["2012-10-17", "2008-10-17"];
 
-/// Checks a managed or inline policy; the message names the place and what to write there.
+/// Checks a managed policy; the message names the place and what to write there.
 pub fn validate(document: &Value) -> Result<(), String> {
     checked(document, &Kind::Permission)?;
     match encode(document).len() {
         size if size > LIMIT => Err(format!(
             "the document is {size} characters long when percent-encoded, as it is sent; at most {LIMIT} are allowed"
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Checks an inline policy, which is sent as plain text.
+pub fn validate_inline(document: &Value) -> Result<(), String> {
+    checked(document, &Kind::Permission)?;
+    match text(document).chars().count() {
+        size if size > LIMIT => Err(format!(
+            "the document is {size} characters long without white space; at most {LIMIT} are allowed"
         )),
         _ => Ok(()),
     }

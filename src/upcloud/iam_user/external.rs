@@ -1,37 +1,45 @@
 //! A user at the cloud: what it shall be, and the steps to it. Its access key is another matter, see [`AccessKeys`].
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
+use serde_json::json;
 
-use super::{
-    AccessKeys, IamUser, PolicySource, UserFacts, UserPlace, UserSpec, elsewhere, not_made,
-};
+use super::{AccessKeys, IamUser, Joined, UserFacts, UserPlace, UserSpec};
 use crate::{
     engine::{
         external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
         fault::Fault,
-        known::Known,
+        known::{Known, Shared},
         reason::Reason,
     },
     upcloud::{
         account::Account,
-        api::{Attachment, ServiceId, User},
+        api::{Owner, ServiceId, User},
         bucket::Bucket,
         cloud::{Seen, UpCloud},
-        iam_policy::IamPolicy,
+        iam_group::IamGroup,
+        principal::{self, Has, Rights, rights},
         secret::Surroundings,
-        service::{ObjectStorageService, Parent},
+        service::Parent,
+        shape::{Local, elsewhere, not_made},
     },
 };
+
+/// Groups by name at the cloud, with the time of their making.
+type Groups = BTreeMap<String, Option<Timestamp>>;
 
 /// What a user shall be.
 #[derive(Clone, Debug)]
 pub struct Desired {
-    pub(super) policies: BTreeSet<String>,
-    pub(super) exclusive: bool,
+    pub(super) rights: Rights,
+    pub(super) groups: Groups,
     /// What stands beside the key in the Secret; `None` if no key is wanted.
     pub(super) surroundings: Option<Surroundings>,
 }
@@ -41,6 +49,12 @@ pub struct Desired {
 pub struct Remote {
     /// The user.
     pub user: User,
+    /// What it may do.
+    pub has: Has,
+    /// Groups that it was put into, as they are remembered.
+    pub groups: Groups,
+    /// Those of them that are to be asserted anew.
+    pub doubted: BTreeSet<String>,
     /// When the answer was given, by the cloud's clock and by ours.
     pub seen: Seen,
     /// It is the answer to our own create: nobody can have made a key before.
@@ -48,29 +62,96 @@ pub struct Remote {
 }
 
 /// One request that changes a user.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// A policy off.
-    Detach(String),
-    /// A policy on.
-    Attach(String),
+    /// Its rights.
+    Rights(rights::Change),
+    /// Into a group.
+    Join(String, Option<Timestamp>),
+    /// Out of a group.
+    Leave(String),
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Detach(policy) => write!(f, "detach policy {policy}"),
-            Self::Attach(policy) => write!(f, "attach policy {policy}"),
+            Self::Rights(change) => change.fmt(f),
+            Self::Join(group, _) => write!(f, "put it into group {group}"),
+            Self::Leave(group) => write!(f, "take it out of group {group}"),
         }
     }
 }
 
 impl Remote {
-    fn policies(&self) -> BTreeSet<String> {
-        let attached = self.user.policies.iter();
-        attached.map(|policy| policy.name.clone()).collect()
+    /// As a list or an answer shows it; the facts stand in for what these do not show.
+    pub(super) fn of(user: User, seen: Seen, facts: &UserFacts) -> Self {
+        let has = Has {
+            policies: user
+                .policies
+                .iter()
+                .map(|policy| policy.name.clone())
+                .collect(),
+            inline: facts.grants.inline(),
+            boundary_hidden: facts.bounds.boundary_hidden && user.permissions_boundary.is_none(),
+            boundary: user.permissions_boundary.clone(),
+            tags: user.tags.as_deref().map(rights::by_key),
+        };
+        let joined = facts.groups.iter();
+        let pair = |joined: &Joined| {
+            (
+                joined.name.clone(),
+                joined.created_at.as_ref().map(|time| time.0),
+            )
+        };
+        Self {
+            user,
+            has,
+            groups: joined.map(pair).collect(),
+            doubted: BTreeSet::new(),
+            seen,
+            made: false,
+        }
     }
 }
+
+/// What a deep read is for. A user without any of it costs none.
+struct Depth {
+    inline: bool,
+    tags: bool,
+    boundary: bool,
+    groups: usize,
+}
+
+impl Depth {
+    /// A user that is being deleted (no `want`) is read in full, for what others gave it holds it.
+    fn of(want: Option<&Desired>, facts: &UserFacts) -> Self {
+        let Some(want) = want else {
+            return Self {
+                inline: true,
+                tags: false,
+                boundary: false,
+                groups: 0,
+            };
+        };
+        let rights = &want.rights;
+        Self {
+            inline: rights.exclusive
+                || !rights.inline.is_empty()
+                || !facts.grants.inline().is_empty(),
+            tags: !rights.tags.is_empty() || !facts.bounds.tags.is_empty(),
+            boundary: facts.bounds.boundary_hidden,
+            groups: want.groups.len(),
+        }
+    }
+
+    fn requests(&self) -> usize {
+        // A hidden boundary is set, and then looked for.
+        let boundary = if self.boundary { 2 } else { 0 };
+        usize::from(self.inline) + usize::from(self.tags) + boundary + self.groups
+    }
+}
+
+impl Shared for IamUser {}
 
 impl External for IamUser {
     type Cloud = UpCloud;
@@ -88,18 +169,14 @@ impl External for IamUser {
 
     fn refs(&self) -> Vec<Ref> {
         let own = self.namespace().unwrap_or_default();
-        let service = self.spec.service_ref.target::<ObjectStorageService>(&own);
-        let policies = self.spec.policies.iter().filter_map(|source| match source {
-            PolicySource::PolicyRef(policy) => Some(policy.reference().target::<IamPolicy>(&own)),
-            PolicySource::SystemPolicy(_) => None,
-        });
-        let buckets = self.spec.access_key.iter().flat_map(|key| &key.bucket_refs);
+        let spec = &self.spec;
+        let buckets = spec.access_key.iter().flat_map(|key| &key.bucket_refs);
         let buckets = buckets.map(|bucket| bucket.reference().target::<Bucket>(&own));
-        [service]
+        let groups = spec.groups.iter();
+        let groups = groups.map(|group| group.reference().target::<IamGroup>(&own));
+        principal::refs(&own, &spec.service_ref, &spec.grants, Some(&spec.bounds))
             .into_iter()
-            .chain(policies)
-            .chain(buckets)
-            .map(Ref::holding)
+            .chain(groups.chain(buckets).map(Ref::holding))
             .collect()
     }
 
@@ -107,10 +184,11 @@ impl External for IamUser {
         let spec = &self.spec;
         let parent = Parent::of(self, &spec.service_ref, known)?;
         let name = spec.name.clone().unwrap_or_else(|| self.name_any());
-        let policies = spec
-            .policies
+        let rights = principal::resolve(self, &parent, &spec.grants, Some(&spec.bounds), known)?;
+        let groups = spec
+            .groups
             .iter()
-            .map(|source| self.policy(source, &parent.id, known))
+            .map(|local| self.group(local, &parent.id, known))
             .collect::<Result<_, _>>()?;
         let surroundings = spec
             .access_key
@@ -124,8 +202,8 @@ impl External for IamUser {
                 name,
             },
             desired: Desired {
-                policies,
-                exclusive: spec.exclusive,
+                rights,
+                groups,
                 surroundings,
             },
         })
@@ -134,27 +212,52 @@ impl External for IamUser {
     async fn observe(
         cloud: &UpCloud,
         at: &UserPlace,
-        _: &UserFacts,
+        facts: &UserFacts,
     ) -> Result<Option<Remote>, Fault> {
         let found = cloud.user(&at.service, &at.name).await?;
-        Ok(found.map(|(user, seen)| Remote {
-            user,
-            seen,
-            made: false,
-        }))
+        Ok(found.map(|(user, seen)| Remote::of(user, seen, facts)))
+    }
+
+    fn depth(want: Option<&Desired>, facts: &UserFacts) -> u32 {
+        u32::try_from(Depth::of(want, facts).requests()).unwrap_or(u32::MAX)
+    }
+
+    async fn deepen(
+        cloud: &UpCloud,
+        at: &UserPlace,
+        now: &mut Remote,
+        want: Option<&Desired>,
+        facts: &UserFacts,
+    ) -> Result<(), Fault> {
+        let (service, user) = (&at.service, &at.name);
+        let depth = Depth::of(want, facts);
+        if depth.inline {
+            now.has.inline = cloud.inline(service, Owner::User(user)).await?;
+        }
+        if depth.tags && now.has.tags.is_none() {
+            let tags = cloud.user_tags(service, user).await?;
+            now.has.tags = Some(rights::by_key(&tags));
+        }
+        if let Some(want) = want {
+            // Set again, and told anew whether it shows.
+            now.has.boundary_hidden = false;
+            now.doubted = want.groups.keys().cloned().collect();
+        }
+        Ok(())
     }
 
     async fn create(cloud: &UpCloud, at: &UserPlace, _: &Desired) -> Result<Remote, Fault> {
-        let (user, seen) = cloud.create_user(&at.service, &at.name).await?;
+        let (mut user, seen) = cloud.create_user(&at.service, &at.name).await?;
+        user.tags.get_or_insert_default();
         Ok(Remote {
-            user,
-            seen,
             made: true,
+            ..Remote::of(user, seen, &UserFacts::default())
         })
     }
 
     fn cost(want: &Desired) -> u32 {
-        let changes = want.policies.len() + usize::from(want.surroundings.is_some());
+        let key = usize::from(want.surroundings.is_some());
+        let changes = want.rights.cost() + want.groups.len() + key;
         1 + u32::try_from(changes).unwrap_or(0)
     }
 
@@ -165,64 +268,75 @@ impl External for IamUser {
         change: &Change,
     ) -> Result<(), Fault> {
         let (service, user) = (&at.service, &at.name);
-        let attached = &mut now.user.policies;
         match change {
-            Change::Detach(policy) => {
-                cloud.detach(service, user, policy).await?;
-                attached.retain(|attached| attached.name != *policy);
+            Change::Rights(change) => {
+                let who = Owner::User(user);
+                change.send(cloud, service, who, &mut now.has).await?;
             }
-            Change::Attach(policy) => {
-                cloud.attach(service, user, policy).await?;
-                attached.push(Attachment {
-                    name: policy.clone(),
-                    arn: None,
-                });
+            Change::Join(group, made) => {
+                cloud.join(service, group, user).await?;
+                now.groups.insert(group.clone(), *made);
+                now.doubted.remove(group);
+            }
+            Change::Leave(group) => {
+                cloud.leave(service, group, user).await?;
+                now.groups.remove(group);
             }
         }
         Ok(())
     }
 
-    /// AWS refuses to delete a user with policies, and nobody has recorded what UpCloud does: a refusal is met by detaching them. That
-    /// foreign ones may go with the user has been decided before.
+    /// Groups are left first: a name that stayed in one would give its rights to the next user of that name. AWS refuses to delete a
+    /// user with policies, and nobody has recorded what UpCloud does: a refusal is met by detaching them. That foreign ones may go with
+    /// the user has been decided before.
     async fn delete(cloud: &UpCloud, at: &UserPlace, now: &Remote, _: bool) -> Result<(), Fault> {
         let (service, user) = (&at.service, &at.name);
+        for group in now.groups.keys() {
+            cloud.leave(service, group, user).await?;
+        }
         match cloud.delete_user(service, user).await {
             Err(refused) if refused.reason == Reason::StillAttached => {}
             done => return done,
         }
-        for policy in now.policies() {
-            cloud.detach(service, user, &policy).await?;
-        }
+        rights::strip(cloud, service, Owner::User(user), &now.has).await?;
         cloud.delete_user(service, user).await
     }
 
-    /// Narrow first, widen last: detach before attach.
     fn diff(want: &Desired, now: &Remote, facts: &UserFacts) -> Diff<Change> {
-        let has = now.policies();
-        let ours = |policy: &&String| want.exclusive || facts.policies.contains(policy);
-        let extra = has.difference(&want.policies).filter(ours);
-        let missing = want.policies.difference(&has);
-        let changes = extra
-            .cloned()
-            .map(Change::Detach)
-            .chain(missing.cloned().map(Change::Attach));
+        let steps = want.rights.steps(&now.has, &facts.grants, &facts.bounds);
+        let rights = |changes: Vec<rights::Change>| changes.into_iter().map(Change::Rights);
+        let left = now
+            .groups
+            .keys()
+            .filter(|group| !want.groups.contains_key(*group));
+        let joined = want.groups.iter().filter(|(group, made)| {
+            now.groups.get(*group) != Some(*made) || now.doubted.contains(*group)
+        });
+        let leave = left.cloned().map(Change::Leave);
+        let join = joined.map(|(group, made)| Change::Join(group.clone(), *made));
         Diff {
-            changes: changes.collect(),
+            changes: rights(steps.narrow)
+                .chain(leave)
+                .chain(rights(steps.widen))
+                .chain(join)
+                .chain(rights(steps.last))
+                .collect(),
             fixed: Vec::new(),
         }
     }
 
     fn facts(want: Option<&Desired>, now: &Remote, before: &UserFacts, _: Timestamp) -> UserFacts {
-        let ours = |policy: &String| {
-            before.policies.contains(policy)
-                || want.is_some_and(|want| want.policies.contains(policy))
-        };
-        let (policies, foreign_policies) = now.policies().into_iter().partition(ours);
+        let rights = want.map(|want| &want.rights);
         let newest = now.user.access_keys.iter().filter_map(|key| key.created_at);
+        let joined = now.groups.iter().map(|(name, made)| Joined {
+            name: name.clone(),
+            created_at: made.map(Time),
+        });
         UserFacts {
             arn: now.user.arn.clone(),
-            policies,
-            foreign_policies,
+            grants: before.grants.after(rights, &now.has),
+            bounds: before.bounds.after(rights, &now.has),
+            groups: joined.collect(),
             key_created_at: newest.max().map(Time),
         }
     }
@@ -234,43 +348,37 @@ impl External for IamUser {
         facts: &UserFacts,
         _: Timestamp,
     ) -> Option<Held> {
-        if spec.is_some_and(|spec| spec.exclusive) {
-            return None;
-        }
-        let mut foreign = now.policies();
-        foreign.retain(|policy| !facts.policies.contains(policy));
-        let foreign: Vec<_> = foreign.iter().map(String::as_str).collect();
-        (!foreign.is_empty()).then(|| Held {
-            why: format!(
-                "somebody else attached policies to the user: {}; detach them at the cloud, or set spec.exclusive: true or spec.deletionPolicy: Delete to delete the user all the same",
-                foreign.join(", ")
-            ),
-            until: None,
-        })
+        let exclusive = spec.is_some_and(|spec| spec.grants.exclusive);
+        now.has.held("user", exclusive, &facts.grants)
     }
 
+    /// What only deep reads show has been read by itself in this pass; what lists show is looked at once more.
     fn narrows(change: &Change) -> bool {
-        matches!(change, Change::Detach(_))
+        matches!(change, Change::Rights(rights::Change::Detach(_)))
+    }
+
+    fn unseen(change: &Change) -> bool {
+        matches!(change, Change::Join(..))
+    }
+
+    fn offer(&self) -> serde_json::Value {
+        json!({ "made": self.made(), "arn": self.arn() })
     }
 }
 
 impl IamUser {
-    /// Name at the cloud of a policy to attach; waits until it exists there.
-    fn policy(
+    /// Name at the cloud of a group to be in, and when it was made; waits until it exists there.
+    fn group(
         &self,
-        source: &PolicySource,
+        local: &Local,
         service: &ServiceId,
         known: &Known,
-    ) -> Result<String, Unresolved> {
-        let local = match source {
-            PolicySource::SystemPolicy(name) => return Ok(name.clone()),
-            PolicySource::PolicyRef(local) => local,
-        };
-        let policy: Arc<IamPolicy> = known.named(self, &local.reference())?;
-        let place = policy.made().ok_or_else(|| not_made("policy", local))?;
+    ) -> Result<(String, Option<Timestamp>), Unresolved> {
+        let group: Arc<IamGroup> = known.named(self, &local.reference())?;
+        let place = group.made().ok_or_else(|| not_made("group", local))?;
         if place.service != *service {
-            return Err(elsewhere("policy", local));
+            return Err(elsewhere("group", local));
         }
-        Ok(place.name.clone())
+        Ok((place.name.clone(), group.created_at()))
     }
 }

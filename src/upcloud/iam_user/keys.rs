@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{AccessKeySpec, Desired, IamUser, Remote, UserPlace, UserSpec, elsewhere, not_made};
+use super::{AccessKeySpec, Desired, IamUser, Remote, UserPlace, UserSpec};
 use crate::{
     confidential::Confidential,
     engine::{
@@ -16,12 +16,12 @@ use crate::{
         reason::Reason,
     },
     upcloud::{
-        api::{AccessKey, KeyStatus, ServiceId},
+        api::{AccessKey, KeyStatus, ServiceId, User},
         bucket::Bucket,
-        cloud::UpCloud,
+        cloud::{Seen, UpCloud},
         secret::{self, Surroundings},
         service::{Parent, S3Endpoint},
-        shape::Local,
+        shape::{Local, elsewhere, not_made},
     },
 };
 
@@ -89,13 +89,11 @@ impl IamUser {
     }
 }
 
-impl Remote {
-    fn keys(&self) -> Keys {
-        Keys {
-            at: self.seen.at,
-            began: self.seen.began,
-            keys: self.user.access_keys.iter().map(listed).collect(),
-        }
+fn keys_of(user: &User, seen: Seen) -> Keys {
+    Keys {
+        at: seen.at,
+        began: seen.began,
+        keys: user.access_keys.iter().map(listed).collect(),
     }
 }
 
@@ -124,7 +122,7 @@ impl Keyring<IamUser> for AccessKeys {
             secret_name: key.secret_name.clone(),
             labels: key.labels.clone(),
             annotations: key.annotations.clone(),
-            exclusive: spec.exclusive,
+            exclusive: spec.grants.exclusive,
             overlap: OVERLAP,
             hold: false,
         })
@@ -139,7 +137,7 @@ impl Keyring<IamUser> for AccessKeys {
     }
 
     fn seen(now: &Remote) -> Option<Keys> {
-        Some(now.keys())
+        Some(keys_of(&now.user, now.seen))
     }
 
     fn render(
@@ -158,14 +156,7 @@ impl Keyring<IamUser> for AccessKeys {
 
     async fn list(cloud: &UpCloud, at: &UserPlace) -> Result<Option<Keys>, Fault> {
         let found = cloud.user_alone(&at.service, &at.name).await?;
-        Ok(found.map(|(user, seen)| {
-            Remote {
-                user,
-                seen,
-                made: false,
-            }
-            .keys()
-        }))
+        Ok(found.map(|(user, seen)| keys_of(&user, seen)))
     }
 
     async fn mint(cloud: &UpCloud, at: &UserPlace) -> Result<Minted, NotMinted> {

@@ -7,48 +7,78 @@ use crate::{
         external::{External, Held},
         keyring::Keyring,
     },
-    upcloud::cloud::Seen,
+    upcloud::{
+        cloud::Seen,
+        principal::{PolicySource, Rights, rights},
+    },
 };
 
 fn wanting(policies: &[&str]) -> Desired {
     Desired {
-        policies: policies.iter().map(|name| (*name).to_owned()).collect(),
-        exclusive: false,
+        rights: Rights {
+            policies: policies.iter().map(|name| (*name).to_owned()).collect(),
+            ..Rights::default()
+        },
+        groups: BTreeMap::new(),
         surroundings: None,
     }
 }
 
+/// The same in these groups, all made at second 1.
+fn in_groups(groups: &[&str]) -> Desired {
+    let made = Timestamp::from_second(1).unwrap();
+    let groups = groups.iter();
+    Desired {
+        groups: groups
+            .map(|name| ((*name).to_owned(), Some(made)))
+            .collect(),
+        ..wanting(&[])
+    }
+}
+
 /// A user with these policies, one key made in February and one in March.
-fn having(policies: &[&str]) -> Remote {
+fn having(policies: &[&str], facts: &UserFacts) -> Remote {
     let policies: Vec<_> = policies
         .iter()
         .map(|name| json!({ "name": name }))
         .collect();
-    Remote {
-        user: serde_json::from_value(json!({
-            "username": "ci",
-            "policies": policies,
-            "access_keys": [
-                {
-                    "access_key_id": "AKIA1", "status": "Active",
-                    "created_at": "2026-02-03T09:20:00Z", "last_used_at": "2026-02-03T09:20:00Z",
-                },
-                { "access_key_id": "AKIA2", "status": "Inactive", "created_at": "2026-03-03T09:20:00Z" },
-            ],
-        }))
-        .unwrap(),
-        seen: Seen {
-            at: Timestamp::UNIX_EPOCH,
-            began: Timestamp::UNIX_EPOCH,
-        },
-        made: false,
-    }
+    let user = serde_json::from_value(json!({
+        "username": "ci",
+        "policies": policies,
+        "access_keys": [
+            {
+                "access_key_id": "AKIA1", "status": "Active",
+                "created_at": "2026-02-03T09:20:00Z", "last_used_at": "2026-02-03T09:20:00Z",
+            },
+            { "access_key_id": "AKIA2", "status": "Inactive", "created_at": "2026-03-03T09:20:00Z" },
+        ],
+    }));
+    let seen = Seen {
+        at: Timestamp::UNIX_EPOCH,
+        began: Timestamp::UNIX_EPOCH,
+    };
+    Remote::of(user.unwrap(), seen, facts)
 }
 
 /// Facts that name these policies as ours.
 fn ours(policies: &[&str]) -> UserFacts {
     UserFacts {
-        policies: policies.iter().map(|name| (*name).to_owned()).collect(),
+        grants: Grants {
+            policies: policies.iter().map(|name| (*name).to_owned()).collect(),
+            ..Grants::default()
+        },
+        ..UserFacts::default()
+    }
+}
+
+/// Facts that name these groups as joined, when they were made at that second.
+fn joined(groups: &[&str], second: i64) -> UserFacts {
+    let joined = |name: &&str| Joined {
+        name: (*name).to_owned(),
+        created_at: Some(Time(Timestamp::from_second(second).unwrap())),
+    };
+    UserFacts {
+        groups: groups.iter().map(joined).collect(),
         ..UserFacts::default()
     }
 }
@@ -72,68 +102,112 @@ fn held(more: &serde_json::Value, now: &Remote, facts: &UserFacts) -> Option<Hel
 
 #[test]
 fn what_is_ours_and_no_longer_wanted_is_detached_before_anything_is_attached() {
-    let now = having(&["old", "foreign"]);
+    let facts = ours(&["old"]);
+    let now = having(&["old", "foreign"], &facts);
     assert_eq!(
-        changes(&wanting(&["new"]), &now, &ours(&["old"])),
+        changes(&wanting(&["new"]), &now, &facts),
         ["detach policy old", "attach policy new"]
     );
 }
 
 #[test]
-fn an_exclusive_user_loses_foreign_policies_too() {
+fn groups_are_left_before_and_joined_after_policies_are_given() {
+    let facts = joined(&["former"], 1);
     let want = Desired {
-        exclusive: true,
-        ..wanting(&[])
+        rights: wanting(&["new"]).rights,
+        ..in_groups(&["ops"])
     };
     assert_eq!(
-        changes(&want, &having(&["foreign"]), &ours(&[])),
-        ["detach policy foreign"]
+        changes(&want, &having(&[], &facts), &facts),
+        [
+            "take it out of group former",
+            "attach policy new",
+            "put it into group ops"
+        ]
     );
 }
 
 #[test]
-fn only_what_is_attached_and_was_wanted_is_ours() {
-    let want = wanting(&["new", "missing"]);
-    let now = having(&["old", "new", "foreign"]);
-    let facts = IamUser::facts(
-        Some(&want),
-        &now,
-        &ours(&["old", "gone"]),
-        Timestamp::UNIX_EPOCH,
+fn a_group_is_joined_again_when_it_was_made_anew_or_is_in_doubt() {
+    let want = in_groups(&["ops"]);
+    let known = joined(&["ops"], 1);
+    assert_eq!(changes(&want, &having(&[], &known), &known), [""; 0]);
+    let former = joined(&["ops"], 0);
+    assert_eq!(
+        changes(&want, &having(&[], &former), &former),
+        ["put it into group ops"]
     );
-    assert_eq!(facts.policies, ["new", "old"]);
-    assert_eq!(facts.foreign_policies, ["foreign"]);
+    let mut doubted = having(&[], &known);
+    doubted.doubted.insert("ops".into());
+    let diff = IamUser::diff(&want, &doubted, &known);
+    assert_eq!(diff.changes.len(), 1);
+    assert!(diff.changes.iter().all(IamUser::unseen));
+}
+
+#[test]
+fn a_deep_read_costs_only_who_has_something_to_read() {
+    let with = |rights: Rights, groups: &[&str]| Desired {
+        rights,
+        ..in_groups(groups)
+    };
+    let exclusive = Rights {
+        exclusive: true,
+        ..Rights::default()
+    };
+    let tagged = Rights {
+        tags: BTreeMap::from([("env".into(), "prod".into())]),
+        ..Rights::default()
+    };
+    let mut once = UserFacts::default();
+    once.grants.inline_policies = vec!["put-only-1a2b3c4d".into()];
+    once.bounds.tags = vec!["env".into()];
+    let nothing = UserFacts::default();
+    for (want, facts, requests) in [
+        (with(Rights::default(), &[]), &nothing, 0),
+        (with(exclusive, &[]), &nothing, 1),
+        (with(tagged.clone(), &[]), &nothing, 1),
+        (with(tagged, &["a", "b"]), &nothing, 3),
+        (with(Rights::default(), &[]), &once, 2),
+    ] {
+        assert_eq!(IamUser::depth(Some(&want), facts), requests, "{want:?}");
+    }
+    assert_eq!(IamUser::depth(None, &nothing), 1, "what holds a deletion");
+}
+
+#[test]
+fn what_was_joined_and_the_newest_key_are_remembered() {
+    let facts = joined(&["ops"], 1);
+    let now = having(&[], &facts);
+    let after = IamUser::facts(None, &now, &facts, Timestamp::UNIX_EPOCH);
+    assert_eq!(after.groups, facts.groups);
     let march = "2026-03-03T09:20:00Z".parse().unwrap();
-    assert_eq!(facts.key_created_at, Some(Time(march)));
+    assert_eq!(after.key_created_at, Some(Time(march)));
 }
 
 #[test]
-fn foreign_policies_hold_a_deletion_and_are_named() {
-    let why = held(&json!({}), &having(&["mine", "foreign"]), &ours(&["mine"]))
-        .unwrap()
-        .why;
-    assert!(why.contains(": foreign;"), "{why}");
-    assert_eq!(held(&json!({}), &having(&["mine"]), &ours(&["mine"])), None);
-    let exclusive = json!({ "exclusive": true });
-    assert_eq!(held(&exclusive, &having(&["foreign"]), &ours(&[])), None);
-    let unreadable = IamUser::held(
-        None,
-        &having(&["foreign"]),
-        &ours(&[]),
-        Timestamp::UNIX_EPOCH,
-    );
+fn foreign_policies_hold_a_deletion_unless_the_user_is_exclusive() {
+    let facts = ours(&["mine"]);
+    let foreign = having(&["mine", "foreign"], &facts);
+    assert!(held(&json!({}), &foreign, &facts).is_some());
+    assert_eq!(held(&json!({}), &having(&["mine"], &facts), &facts), None);
+    assert_eq!(held(&json!({ "exclusive": true }), &foreign, &facts), None);
+    let unreadable = IamUser::held(None, &foreign, &facts, Timestamp::UNIX_EPOCH);
     assert!(unreadable.is_some());
 }
 
 #[test]
 fn only_a_detachment_narrows() {
-    assert!(IamUser::narrows(&Change::Detach("a".into())));
-    assert!(!IamUser::narrows(&Change::Attach("a".into())));
+    let rights = |change| IamUser::narrows(&Change::Rights(change));
+    assert!(rights(rights::Change::Detach("a".into())));
+    assert!(!rights(rights::Change::Attach("a".into())));
+    assert!(!IamUser::narrows(&Change::Leave("a".into())));
 }
 
 #[test]
 fn keys_are_shown_as_the_cloud_lists_them() {
-    let keys = AccessKeys::seen(&having(&[])).unwrap().keys;
+    let keys = AccessKeys::seen(&having(&[], &UserFacts::default()))
+        .unwrap()
+        .keys;
     let shown: Vec<_> = keys
         .iter()
         .map(|key| (key.id.as_str(), key.active))
@@ -164,7 +238,7 @@ fn a_policy_is_named_by_reference_or_as_one_of_upcloud() {
         name: "readers".into(),
     };
     assert_eq!(
-        spec(&both).policies,
+        spec(&both).grants.policies,
         [
             PolicySource::PolicyRef(local),
             PolicySource::SystemPolicy("ECSS3ReadOnlyAccess".into()),

@@ -1,0 +1,230 @@
+//! What users, groups and roles share: the rights they carry.
+//!
+//! Rights come as managed policies, attached by name, and as inline policies, which belong to one principal alone; a permissions
+//! boundary cuts off what they may add up to. Here are the fields of the specs, what they resolve to, and, in [`rights`], how what a
+//! principal has differs from what it shall have.
+//!
+//! An inline policy is named by its content, `<key>-<8 hexadecimal digits>`. The API has no update of one, so a changed document is
+//! another name: it is made first, then the former one is deleted, without a gap and harmless when repeated; and drift shows by name
+//! alone, however the cloud writes documents down.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use kube::core::{Message, Rule};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    api::ServiceId,
+    document,
+    iam_policy::IamPolicy,
+    service::{ObjectStorageService, Parent},
+    shape::{Local, PolicyDocument, elsewhere, not_made},
+};
+use crate::engine::{
+    external::{External, Ref, Unresolved, undescribed},
+    known::{Known, Reference},
+    reason::Reason,
+};
+
+pub mod rights;
+
+pub use rights::{Bounds, Change, Grants, Has, Rights, Steps};
+
+/// A policy to attach: exactly one of the fields.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(transform = undescribed)]
+pub enum PolicySource {
+    /// An IamPolicy of the same service.
+    PolicyRef(Local),
+    /// A policy that UpCloud provides, such as ECSS3ReadOnlyAccess or ECSS3FullAccess.
+    SystemPolicy(
+        #[schemars(length(min = 1, max = 64), regex(pattern = r"^[a-zA-Z0-9_-]+$"))] String,
+    ),
+}
+
+/// What a principal may do, as users write it. Part of the specs of users, groups and roles.
+#[allow(
+    clippy::doc_markdown,
+    reason = "these lines are what `kubectl explain` prints"
+)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantSpec {
+    /// Policies to attach, each named by policyRef or systemPolicy; without any policy, nothing is allowed. Default: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub policies: Vec<PolicySource>,
+    /// Policies that belong to this resource alone: name → policy document as of AWS IAM, 6144 characters at most as it is sent. At the
+    /// cloud a name is followed by 8 digits that stand for the document. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 10))]
+    pub inline_policies: BTreeMap<String, PolicyDocument>,
+    /// Whether policies, attached and inline, that cooper did not put there are taken away; of a user also keys that cooper did not
+    /// make. Default: false.
+    #[serde(default)]
+    pub exclusive: bool,
+}
+
+/// What limits and marks a principal. Part of the specs of users and roles; groups have none of it.
+#[allow(
+    clippy::doc_markdown,
+    reason = "these lines are what `kubectl explain` prints"
+)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BoundSpec {
+    /// A policy, named by policyRef or systemPolicy, that nothing goes beyond: allowed is what both this and the other policies allow. It grants nothing by itself. Default:
+    /// none; one that somebody else set stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<PolicySource>,
+    /// Tags at the cloud. Tags that others set there stay. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 50, "additionalProperties" = {"type": "string", "maxLength": 256}))]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Most characters of an inline policy's name in a spec: at the cloud it gets a dash and eight digits, and 63 is the most that is safe.
+const KEY: usize = 54;
+
+/// Names of inline policies fit the paths of the API with their digits behind them.
+pub fn inline_names() -> Rule {
+    let most = KEY - 2;
+    Rule::new(format!(
+        "!has(self.inlinePolicies) || self.inlinePolicies.all(k, k.matches('^[a-z0-9]([a-z0-9-]{{0,{most}}}[a-z0-9])?$'))"
+    ))
+    .message(Message::Message(format!(
+        "names in inlinePolicies must be 1 to {KEY} of a-z, 0-9 and -, beginning and ending with a letter or digit"
+    )))
+}
+
+/// Keys of tags fit the paths of the API.
+pub fn tag_keys() -> Rule {
+    Rule::new("!has(self.tags) || self.tags.all(k, k.matches('^[a-zA-Z0-9_.:=+@-]{1,128}$'))")
+        .message("keys in tags must be 1 to 128 of letters, digits and _.:=+@-")
+}
+
+/// A managed policy as it is named at the cloud.
+#[derive(Clone, Debug)]
+pub struct Managed {
+    /// Name at the cloud.
+    pub name: String,
+    /// The resource that stands for it, and has its document; `None` for one of UpCloud's own.
+    pub policy: Option<Arc<IamPolicy>>,
+}
+
+impl PolicySource {
+    fn reference(&self) -> Option<Reference> {
+        match self {
+            Self::PolicyRef(local) => Some(local.reference()),
+            Self::SystemPolicy(_) => None,
+        }
+    }
+
+    /// The policy that `child` means by this; waits until it exists at the cloud.
+    pub fn managed(
+        &self,
+        child: &impl External,
+        service: &ServiceId,
+        known: &Known,
+    ) -> Result<Managed, Unresolved> {
+        let local = match self {
+            Self::SystemPolicy(name) => {
+                return Ok(Managed {
+                    name: name.clone(),
+                    policy: None,
+                });
+            }
+            Self::PolicyRef(local) => local,
+        };
+        let policy: Arc<IamPolicy> = known.named(child, &local.reference())?;
+        let place = policy.made().ok_or_else(|| not_made("policy", local))?;
+        if place.service != *service {
+            return Err(elsewhere("policy", local));
+        }
+        Ok(Managed {
+            name: place.name.clone(),
+            policy: Some(policy),
+        })
+    }
+}
+
+/// What a principal names: its service, and the policies that it has and is bounded by.
+pub fn refs(
+    namespace: &str,
+    service: &Reference,
+    grants: &GrantSpec,
+    bounds: Option<&BoundSpec>,
+) -> Vec<Ref> {
+    let boundary = bounds.and_then(|bounds| bounds.permissions_boundary.as_ref());
+    let policies = grants
+        .policies
+        .iter()
+        .chain(boundary)
+        .filter_map(PolicySource::reference)
+        .map(|policy| policy.target::<IamPolicy>(namespace))
+        // One that is named twice, as policy and as boundary, is one reference.
+        .collect::<BTreeSet<_>>();
+    [service.target::<ObjectStorageService>(namespace)]
+        .into_iter()
+        .chain(policies)
+        .map(Ref::holding)
+        .collect()
+}
+
+/// What the rights in a spec stand for at the cloud; waits for policies that do not exist there yet.
+pub fn resolve(
+    child: &impl External,
+    parent: &Parent,
+    grants: &GrantSpec,
+    bounds: Option<&BoundSpec>,
+    known: &Known,
+) -> Result<Rights, Unresolved> {
+    let managed = |source: &PolicySource| source.managed(child, &parent.id, known);
+    let policies = grants
+        .policies
+        .iter()
+        .map(|source| managed(source).map(|policy| policy.name))
+        .collect::<Result<_, _>>()?;
+    let inline = grants
+        .inline_policies
+        .iter()
+        .map(|(key, document)| inline(key, document))
+        .collect::<Result<_, _>>()?;
+    let boundary = bounds
+        .and_then(|bounds| boundary(child, parent, bounds, known).transpose())
+        .transpose()?;
+    Ok(Rights {
+        policies,
+        inline,
+        boundary: boundary.map(|policy| policy.name),
+        tags: bounds.map(|bounds| bounds.tags.clone()).unwrap_or_default(),
+        exclusive: grants.exclusive,
+    })
+}
+
+/// The policy that bounds a user or role: the one place where this is decided.
+pub fn boundary(
+    child: &impl External,
+    parent: &Parent,
+    bounds: &BoundSpec,
+    known: &Known,
+) -> Result<Option<Managed>, Unresolved> {
+    let own = bounds.permissions_boundary.as_ref();
+    own.map(|source| source.managed(child, &parent.id, known))
+        .transpose()
+}
+
+fn inline(key: &str, document: &PolicyDocument) -> Result<(String, Value), Unresolved> {
+    let document = Value::Object(document.0.clone());
+    document::validate_inline(&document).map_err(|wrong| Unresolved::Refused {
+        reason: Reason::InvalidSpec,
+        message: format!("spec.inlinePolicies.{key}: {wrong}"),
+    })?;
+    Ok((rights::inline_name(key, &document), document))
+}
