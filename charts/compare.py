@@ -78,6 +78,14 @@ def main():
     assert container["image"] == "cooper@sha256:" + "1".zfill(64), container["image"]
     assert container["args"][2:] == ["--namespace=team-a", "--no-fence-check", "--drift-interval=300"], container["args"]
 
+    watching, base = (read(work / f"{name}.json") for name in ("watching", "watching-base"))
+    verbs = [["create", "update", "delete"], ["list", "watch"]]
+    assert secrets(watching["ClusterRole", "", "cooper"]) == verbs
+    assert secrets(base["ClusterRole", "", "cooper"]) + secrets(base["ClusterRole", "", "cooper-secrets-watch"]) == verbs
+    for objects in (watching, base):
+        args = objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["spec"]["containers"][0]["args"]
+        assert args[-1] == "--secrets-watch", args
+
     users = [json.dumps(item["spec"]["matchConditions"]) for key, item in elsewhere.items() if key[0] == "ValidatingAdmissionPolicy"]
     assert len(users) == 2 and all("'system:serviceaccount:tools:elsewhere-cooper'" in user for user in users), users
     assert ("ServiceAccount", "tools", "elsewhere-cooper") in elsewhere

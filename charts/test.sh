@@ -26,6 +26,7 @@ refused replicas=2
 refused image.digest=latest
 refused watchNamespace=Team_A
 refused secrets.fences=false
+refused secrets.watch=always
 refused unknown=1
 
 render >"$work/default"
@@ -33,7 +34,9 @@ kubectl kustomize deploy/base >"$work/base"
 render --set watchNamespace=team-a --set 'extraArgs={--drift-interval=300}' --set secrets.fence=false --set crds.install=false \
     --set serviceAccount.create=false --set serviceAccount.name=robot --set roles.aggregate=false --set replicas=0 \
     --set "image.digest=sha256:$(printf '%064d' 1)" --set podLabels.team=media --set 'env[0].name=A,env[0].value=b' >"$work/other"
+render --set secrets.watch=true >"$work/watching"
+kubectl kustomize deploy/secrets-watch >"$work/watching-base"
 helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
-for rendering in default base other elsewhere; do as_json "$work/$rendering"; done
+for rendering in default base other watching watching-base elsewhere; do as_json "$work/$rendering"; done
 python3 charts/compare.py "$work"
 echo "the chart is deploy/base, and its values do what they say"

@@ -26,6 +26,7 @@ use crate::{
         object::{ANSWER, Trouble, answered},
         pass::Engine,
         secret::{FENCE, Secrets},
+        secret_watch::{self, Sightings},
         wake::Wakes,
     },
     kinds,
@@ -46,6 +47,7 @@ pub struct Options {
 /// One operator.
 pub struct App {
     watching: Client,
+    sightings: Option<Arc<Sightings>>,
     core: Arc<Core>,
     mailbox: crate::engine::event::Mailbox,
     outside: Outside,
@@ -78,8 +80,13 @@ impl App {
         let kube = client(patient, &wire).context("cannot build the client for writes")?;
         let wakes = Arc::new(Wakes::new(clock.clone()));
         let (events, mailbox) = Events::new(kube.clone(), clock.clone());
+        let sightings = options.settings.watch_secrets.then(Arc::default);
+        let secrets = Secrets::new(kube.clone());
         let core = Core {
-            secrets: Secrets::new(kube.clone()),
+            secrets: match &sightings {
+                Some(sightings) => secrets.noting(Arc::clone(sightings)),
+                None => secrets,
+            },
             kube,
             clock: clock.clone(),
             known: Known::default(),
@@ -94,6 +101,7 @@ impl App {
         let outside = Outside { clock, wire };
         Ok(Self {
             watching,
+            sightings,
             core: Arc::new(core),
             mailbox,
             outside,
@@ -117,10 +125,19 @@ impl App {
         kinds::set_up(&mut setup);
         let controllers = setup.controllers;
         let wakes = Arc::clone(&self.core.wakes);
+        let watch = self.sightings.map(|sightings| {
+            secret_watch::watch(
+                Arc::clone(&self.core),
+                sightings,
+                self.watching.clone(),
+                self.options.scope.clone(),
+            )
+        });
         let fence = fence(Arc::clone(&self.core), self.options.fence_namespace.clone());
         // Each is ended with the operator: nothing of it runs on after a crash.
         let _timer = AbortOnDropHandle::new(tokio::spawn(async move { wakes.run().await }));
         let _mailbox = AbortOnDropHandle::new(tokio::spawn(self.mailbox.run()));
+        let _watch = watch.map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)));
         let _fence = AbortOnDropHandle::new(tokio::spawn(fence));
         let controllers = controllers
             .into_iter()

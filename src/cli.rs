@@ -62,6 +62,10 @@ struct Run {
     /// Time between two looks at a Secret, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=86400))]
     secret_interval: u64,
+    /// Look at a Secret of ours as soon as somebody changes or deletes it. Takes the right to list and watch Secrets, which is the right
+    /// to read all of them.
+    #[arg(long, env = "COOPER_SECRETS_WATCH")]
+    secrets_watch: bool,
     /// What is logged, such as info or cooper=debug,info.
     #[arg(long, env = "COOPER_LOG", default_value = "cooper=info,warn")]
     log: String,
@@ -102,6 +106,7 @@ impl Run {
             settings: Settings {
                 drift: Duration::from_secs(self.drift_interval),
                 secret_check: Duration::from_secs(self.secret_interval),
+                watch_secrets: self.secrets_watch,
                 ..Settings::default()
             },
             fence_namespace: (!self.no_fence_check).then_some(self.own_namespace),

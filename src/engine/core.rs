@@ -17,7 +17,7 @@ use super::{
     wake::{Cause, Wakes},
 };
 
-/// How often things are looked at; fixed at start.
+/// How often things are looked at, and on what occasion; fixed at start.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Between two looks at a remote that is as wanted. Default 10 min.
@@ -26,6 +26,8 @@ pub struct Settings {
     pub secret_check: Duration,
     /// Between two reads of what no list shows, of one object. Default 24 h; longer where many objects want them, see [`Depths`].
     pub deep: Duration,
+    /// Whether a Secret of ours is also looked at when it changes; takes the right to list and watch Secrets. Default false.
+    pub watch_secrets: bool,
 }
 
 impl Default for Settings {
@@ -34,6 +36,7 @@ impl Default for Settings {
             drift: delay::DRIFT,
             secret_check: Duration::from_mins(1),
             deep: Duration::from_hours(24),
+            watch_secrets: false,
         }
     }
 }

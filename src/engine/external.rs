@@ -5,6 +5,7 @@
 //! Nothing after [`External::resolve`] sees the object, so a kind's logic is tested with values built by hand.
 
 use std::{
+    borrow::Cow,
     fmt::{Debug, Display},
     future::Future,
     hash::Hash,
@@ -285,9 +286,9 @@ impl Display for AccountKey {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
     /// API group, such as `upcloud.cooper.dev`.
-    pub group: String,
+    pub group: Cow<'static, str>,
     /// Kind, such as `Bucket`.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Namespace.
     pub namespace: String,
     /// Name.
@@ -301,8 +302,8 @@ impl Target {
         name: impl Into<String>,
     ) -> Self {
         Self {
-            group: K::group(&()).into_owned(),
-            kind: K::kind(&()).into_owned(),
+            group: K::group(&()),
+            kind: K::kind(&()),
             namespace: namespace.into(),
             name: name.into(),
         }

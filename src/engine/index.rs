@@ -56,6 +56,11 @@ impl References {
         before.into_iter().map(|old| old.target).collect()
     }
 
+    /// Whether `target` exists, as far as the watches have shown.
+    pub fn knows(&self, target: &Target) -> bool {
+        locked(&self.0).names.contains_key(target)
+    }
+
     /// Everyone who names `target`.
     pub fn naming(&self, target: &Target) -> Vec<Target> {
         locked(&self.0)

@@ -23,6 +23,7 @@ pub mod pass;
 pub mod plan;
 pub mod reason;
 pub mod secret;
+pub mod secret_watch;
 pub mod shared;
 pub mod status;
 pub mod subject;

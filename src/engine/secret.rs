@@ -5,7 +5,7 @@
 //! Secret that is not ours. Nor has cooper `patch`: the answer to a patch that does not decode quotes the Secret in full, before any
 //! admission is asked, and no policy can keep that from a stolen token.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::Request;
 use k8s_openapi::api::core::v1::Secret;
@@ -14,7 +14,10 @@ use kube::{
     api::{DeleteParams, PostParams, Preconditions},
 };
 
-use super::object::{Trouble, answered};
+use super::{
+    object::{Trouble, answered},
+    secret_watch::Sightings,
+};
 
 /// How every refusal of the admission fence begins.
 pub const FENCE: &str = "cooper fence:";
@@ -52,12 +55,38 @@ impl fmt::Debug for Found {
 #[derive(Clone)]
 pub struct Secrets {
     client: Client,
+    sightings: Option<Arc<Sightings>>,
 }
 
 impl Secrets {
     /// Over this client, which must not retry by itself.
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self {
+            client,
+            sightings: None,
+        }
+    }
+
+    /// The same, telling a watch what it will see of our own writes.
+    #[must_use]
+    pub fn noting(self, sightings: Arc<Sightings>) -> Self {
+        Self {
+            sightings: Some(sightings),
+            ..self
+        }
+    }
+
+    fn saw(&self, secret: Secret) -> Secret {
+        if let Some(sightings) = &self.sightings {
+            sightings.saw(&secret);
+        }
+        secret
+    }
+
+    fn gone(&self, namespace: &str, name: &str) {
+        if let Some(sightings) = &self.sightings {
+            sightings.gone(namespace, name);
+        }
     }
 
     fn api(&self, namespace: &str) -> Api<Secret> {
@@ -72,8 +101,11 @@ impl Secrets {
             .body(Vec::new())
             .map_err(|error| Trouble::Kube(kube::Error::HttpError(error)))?;
         match answered(self.client.request::<Secret>(request)).await {
-            Ok(secret) => Ok(Found::Ours(Box::new(as_stored(secret)))),
-            Err(Trouble::Gone) => Ok(Found::Absent),
+            Ok(secret) => Ok(Found::Ours(Box::new(self.saw(as_stored(secret))))),
+            Err(Trouble::Gone) => {
+                self.gone(namespace, name);
+                Ok(Found::Absent)
+            }
             Err(Trouble::Kube(error)) if is_fence(&error) => Ok(Found::Foreign),
             Err(trouble) => Err(trouble),
         }
@@ -82,7 +114,8 @@ impl Secrets {
     /// Makes a Secret; a conflict means that the name is taken.
     pub async fn create(&self, namespace: &str, secret: &Secret) -> Result<Secret, Trouble> {
         let how = PostParams::default();
-        answered(self.api(namespace).create(&how, secret)).await
+        let made = answered(self.api(namespace).create(&how, secret)).await?;
+        Ok(self.saw(made))
     }
 
     /// Replaces a Secret by compare-and-set on its resourceVersion.
@@ -91,7 +124,7 @@ impl Secrets {
         let how = PostParams::default();
         match answered(self.api(namespace).replace(&name, &how, secret)).await {
             Err(Trouble::Kube(error)) if is_fence(&error) => Err(Trouble::Conflict),
-            answer => answer,
+            answer => answer.map(|secret| self.saw(secret)),
         }
     }
 
@@ -107,7 +140,10 @@ impl Secrets {
         };
         let name = secret.metadata.name.clone().unwrap_or_default();
         match answered(self.api(namespace).delete(&name, &how)).await {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.gone(namespace, &name);
+                Ok(())
+            }
             Err(Trouble::Kube(error)) if is_fence(&error) => Err(Trouble::Conflict),
             Err(trouble) => Err(trouble),
         }

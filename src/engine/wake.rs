@@ -1,6 +1,7 @@
 //! Wake-ups: one channel a kind, and one timer for all resources.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError, RwLock},
 };
@@ -31,10 +32,13 @@ pub struct Wake {
     pub cause: Cause,
 }
 
+/// Group and kind.
+type Kind = (Cow<'static, str>, Cow<'static, str>);
+
 /// Wakes resources of any kind, now or later.
 pub struct Wakes {
     clock: Clock,
-    channels: RwLock<HashMap<(String, String), UnboundedSender<Wake>>>,
+    channels: RwLock<HashMap<Kind, UnboundedSender<Wake>>>,
     timers: Mutex<Timers>,
     changed: Notify,
 }
@@ -57,13 +61,17 @@ impl Wakes {
     }
 
     /// The wake-ups of one kind; called once a kind, before anything is woken.
-    pub fn listen(&self, group: &str, kind: &str) -> UnboundedReceiver<Wake> {
+    pub fn listen(
+        &self,
+        group: &Cow<'static, str>,
+        kind: &Cow<'static, str>,
+    ) -> UnboundedReceiver<Wake> {
         let (sender, receiver) = unbounded();
         let mut channels = self
             .channels
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        channels.insert((group.to_owned(), kind.to_owned()), sender);
+        channels.insert((group.clone(), kind.clone()), sender);
         receiver
     }
 

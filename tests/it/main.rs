@@ -32,5 +32,6 @@ mod s3;
 mod scene;
 mod secret_entries;
 mod secrets;
+mod secrets_watch;
 mod unknowns;
 mod upcloud_client;
