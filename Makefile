@@ -32,8 +32,9 @@ lint: ## formatting, clippy, scripts, links; nothing may be said
 	@charts/test.sh
 	@python3 docs/check-links.py
 
-crds: ## write crds/ anew from the types
+crds: ## write crds/ and docs/reference/ anew from the types
 	cargo run --quiet --package cooper -- crds --dir crds
+	cargo run --quiet --package cooper -- reference --dir docs/reference
 
 build: ## the release binaries, in target/release
 	cargo build --release --workspace --bins

@@ -32,6 +32,9 @@ enum Command {
     Run(Box<Run>),
     /// Write the CRDs, one YAML file a kind.
     Crds(Crds),
+    /// Write the reference of all kinds, one page of Markdown a kind.
+    #[command(hide = true)]
+    Reference(Reference),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +84,16 @@ struct Crds {
     dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct Reference {
+    /// Folder to write to.
+    #[arg(long, value_name = "FOLDER")]
+    dir: PathBuf,
+    /// Folder with the samples, which are the examples.
+    #[arg(long, value_name = "FOLDER", default_value = "deploy/samples")]
+    samples: PathBuf,
+}
+
 /// Does what the command line says.
 pub fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
@@ -95,6 +108,7 @@ pub fn main() -> anyhow::Result<()> {
                 .block_on(run.run())
         }
         Command::Crds(crds) => crds.write(),
+        Command::Reference(reference) => reference.write(),
     }
 }
 
@@ -161,6 +175,18 @@ impl Crds {
                 Some(dir) => std::fs::write(dir.join(&name), yaml)
                     .with_context(|| format!("cannot write {name}"))?,
             }
+        }
+        Ok(())
+    }
+}
+
+impl Reference {
+    fn write(self) -> anyhow::Result<()> {
+        let dir = &self.dir;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        for (name, page) in kinds::reference::pages(&self.samples)? {
+            std::fs::write(dir.join(&name), page)
+                .with_context(|| format!("cannot write {name}"))?;
         }
         Ok(())
     }

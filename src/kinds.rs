@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+pub mod reference;
+
 /// Takes every kind in turn.
 trait Register {
     /// A kind that holds the way into an account.
@@ -88,7 +90,7 @@ impl Register for Definitions {
 /// What the derived definition says too much.
 ///
 /// An optional field is derived as nullable, and CEL then sees an explicit null as present; without it the API server drops nulls, and
-/// absent is the only way to be absent. Descriptions have the line breaks of the source. Kinds without keys have no `status.keys`.
+/// absent is the only way to be absent. Descriptions have the line breaks and the code marks of the source. Kinds without keys have no `status.keys`.
 fn tidy(crd: &CustomResourceDefinition, issues: bool) -> anyhow::Result<CustomResourceDefinition> {
     let mut crd = serde_json::to_value(crd)?;
     if let Some(versions) = crd
@@ -115,8 +117,10 @@ fn retouch(schema: &mut Value) {
             members.retain(|key, value| key != "nullable" || !value.is_boolean());
             for (key, member) in members {
                 match member {
-                    // `kubectl explain` wraps lines itself.
-                    Value::String(text) if key == "description" => *text = text.replace('\n', " "),
+                    // `kubectl explain` wraps lines itself, and shows Markdown as it stands.
+                    Value::String(text) if key == "description" => {
+                        *text = text.replace('\n', " ").replace('`', "");
+                    }
                     member => retouch(member),
                 }
             }

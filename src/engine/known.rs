@@ -28,7 +28,7 @@ pub struct Reference {
         regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
     )]
     pub name: String,
-    /// Its namespace, if it is another one; its owner must allow that in allowedNamespaces.
+    /// Its namespace. In another one its owner must allow it, in allowedNamespaces. Default: the namespace of the resource that names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 63),

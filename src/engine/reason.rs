@@ -2,10 +2,32 @@
 
 use std::fmt;
 
-/// Why a condition stands or an event was sent. Its name is what users see and alerts match on: never rename one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    // --- all went well
+/// Takes the variants as an enum has them, in groups, and keeps their doc lines for the reference.
+macro_rules! reasons {
+    ($(=> $group:literal $($(#[doc = $line:literal])+ $name:ident,)+)+) => {
+        /// Why a condition stands or an event was sent. Its name is what users see and alerts match on: never rename one.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($($(#[doc = $line])+ $name,)+)+
+        }
+
+        impl Reason {
+            /// All reasons, in groups with a heading each.
+            pub const GROUPS: &'static [(&'static str, &'static [Self])] =
+                &[$(($group, &[$(Self::$name),+])),+];
+
+            /// What it means, in one or two sentences.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $($(Self::$name => concat!($($line),+).trim_start(),)+)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    => "All is well"
     /// The remote is as wanted and usable.
     Available,
     /// The last pass did what the spec says.
@@ -21,7 +43,7 @@ pub enum Reason {
     /// Only observed, and there is nothing.
     NotThere,
 
-    // --- steps of a remote, as events
+    => "Steps, as events"
     /// The remote was made.
     Created,
     /// An existing remote was taken over.
@@ -35,7 +57,7 @@ pub enum Reason {
     /// The finalizer was taken off by hand's order; the remote stays.
     Abandoned,
 
-    // --- waiting
+    => "Waiting"
     /// A named resource does not exist or is not ready.
     ReferenceNotReady,
     /// The owner of a named resource does not share it with this namespace.
@@ -55,7 +77,7 @@ pub enum Reason {
     /// The namespace is being deleted, nothing new can be made in it.
     NamespaceTerminating,
 
-    // --- the user must act
+    => "Somebody must act"
     /// The spec cannot work as it is.
     InvalidSpec,
     /// Something of this name exists and is not ours.
@@ -73,7 +95,7 @@ pub enum Reason {
     /// The stored object cannot be read.
     Undecodable,
 
-    // --- faults of the cloud
+    => "Faults"
     /// The cloud did not answer or answered with a fault of its own.
     CloudUnavailable,
     /// The cloud asked for fewer requests.
@@ -109,7 +131,7 @@ pub enum Reason {
     /// A pass ended by a bug; others go on.
     InternalError,
 
-    // --- accounts
+    => "Accounts"
     /// The credentials Secret does not exist.
     SecretNotFound,
     /// The credentials Secret lacks the label of consent.
@@ -123,7 +145,7 @@ pub enum Reason {
     /// The account is in use and cannot go yet.
     InUse,
 
-    // --- access keys (key protocol, section 8)
+    => "Access keys"
     /// The Secret holds a live key.
     Issued,
     /// A new key is being rolled out beside the old one.

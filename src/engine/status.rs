@@ -95,6 +95,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All types, the most asked for first.
+    pub const ALL: [Self; 6] = [
+        Self::Ready,
+        Self::Synced,
+        Self::Resolved,
+        Self::Issued,
+        Self::Reconciling,
+        Self::Stalled,
+    ];
+
     /// The type as it stands in the condition.
     pub fn name(self) -> &'static str {
         match self {

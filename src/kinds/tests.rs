@@ -49,6 +49,22 @@ fn the_written_crds_are_what_the_code_says() {
     }
 }
 
+#[test]
+fn the_written_reference_is_what_the_code_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dir = root.join("docs/reference");
+    let pages = reference::pages(&root.join("deploy/samples")).unwrap();
+    for (name, page) in &pages {
+        let written = std::fs::read_to_string(dir.join(name)).unwrap_or_default();
+        assert!(
+            written == *page,
+            "docs/reference/{name} is stale: run `make crds`"
+        );
+    }
+    let written = std::fs::read_dir(&dir).unwrap().count();
+    assert_eq!(written, pages.len(), "docs/reference holds something else");
+}
+
 /// Calls `check` for every schema below this one, with its path.
 fn walk(path: &str, schema: &Value, check: &mut impl FnMut(&str, &Value)) {
     check(path, schema);
@@ -86,6 +102,52 @@ fn every_field_of_a_spec_is_bounded_and_described() {
             assert!(field["nullable"].is_null(), "{path} is nullable");
         });
     }
+}
+
+#[test]
+fn every_field_reads_well_in_kubectl_explain() {
+    let mut wrong = Vec::new();
+    for (kind, schema) in schemas() {
+        walk(&kind, &schema, &mut |path, field| {
+            let text = field["description"].as_str().unwrap_or_default();
+            let is_item = path.ends_with("[]");
+            // Whoever chooses one of several fields knows what is without it.
+            let is_choice =
+                field["oneOf"].is_array() || field["x-kubernetes-validations"].is_array();
+            let rust = ["`", "Option", "Vec<", "::", "[`"];
+            if let Some(words) = rust.iter().find(|words| text.contains(**words)) {
+                wrong.push(format!("{path} speaks Rust: {words}"));
+            }
+            if !(text.ends_with('.') || is_item && text.is_empty()) {
+                wrong.push(format!(
+                    "{path} is not described in full sentences: {text:?}"
+                ));
+            }
+            let required: Vec<&Value> =
+                field["required"].as_array().into_iter().flatten().collect();
+            for (name, below) in field["properties"].as_object().into_iter().flatten() {
+                let is_optional = !required.iter().any(|other| *other == name);
+                let is_spec = path.contains(".spec");
+                let told = below["description"].as_str().unwrap_or_default();
+                if is_spec && is_optional && !is_choice && !told.contains("Default: ") {
+                    wrong.push(format!("{path}.{name} does not tell its default"));
+                }
+                let default = match &below["default"] {
+                    Value::String(text) => text.clone(),
+                    Value::Object(_) | Value::Null => String::new(),
+                    other => other.to_string(),
+                };
+                let says = told.contains(&format!("Default: {default}"));
+                // An empty text is told in words.
+                if is_spec && !below["default"].is_null() && !says {
+                    wrong.push(format!(
+                        "{path}.{name} tells another default than {default}"
+                    ));
+                }
+            }
+        });
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

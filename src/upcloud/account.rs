@@ -81,7 +81,7 @@ pub struct AccountSpec {
     /// How S3 clients reach the storage, where UpCloud's API does not say it. Default: https, port 443, the host that the API names.
     #[serde(default)]
     pub data_plane: DataPlane,
-    /// Certificates (PEM) to trust for `endpoint` besides the system's, for a proxy or an emulator with its own CA.
+    /// Certificates (PEM) to trust for `endpoint` besides the system's, for a proxy or an emulator with its own CA. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 65536),

@@ -74,8 +74,8 @@ pub struct ServiceSpec {
     /// Whether the service runs (Started) or has no endpoints and keeps its data (Stopped). Default: Started. A protected service (terminationProtection) cannot be stopped.
     #[serde(default)]
     pub state: State,
-    /// Networks from which the service is reachable; exactly these. Without it a new service gets one public network and an existing
-    /// one keeps what it has. A network that is removed and one that is added are changed one after the other.
+    /// Networks from which the service is reachable; exactly these. A network that is removed and one that is added are changed one
+    /// after the other. Default: one public network for a new service, what it has for an existing one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 8))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]

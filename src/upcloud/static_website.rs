@@ -117,13 +117,13 @@ pub struct ErrorPage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 400, max = 599))]
     pub status: Option<i32>,
-    /// The first of several statuses, 400 to 599.
+    /// The first of several statuses, 400 to 598.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 400, max = 599))]
+    #[schemars(range(min = 400, max = 598))]
     pub from: Option<i32>,
-    /// The last of several statuses, 400 to 599.
+    /// The last of several statuses, 401 to 599.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 400, max = 599))]
+    #[schemars(range(min = 401, max = 599))]
     pub to: Option<i32>,
     /// The page: an object of the bucket, without a leading slash.
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^/].*$"))]

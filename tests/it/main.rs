@@ -29,6 +29,7 @@ mod losses;
 mod observing;
 mod pausing;
 mod s3;
+mod samples;
 mod scene;
 mod secret_entries;
 mod secrets;

@@ -337,7 +337,7 @@ fn told(conditions: &[Value]) -> String {
     conditions.iter().map(one).collect::<Vec<_>>().join("\n  ")
 }
 
-fn resource(kind: &str) -> ApiResource {
+pub fn resource(kind: &str) -> ApiResource {
     let plural = match kind {
         "IamPolicy" => "iampolicies".to_owned(),
         other => format!("{}s", other.to_lowercase()),
