@@ -83,7 +83,7 @@ pub fn controller<K: Watched, C: Controlled<K>>(
     core.known.add::<K>(store.clone());
     let hold = format!("{}.{}", K::plural(&()), K::group(&()));
     core.gate.shut(&hold);
-    let wakes = core.wakes.listen(&name.group, &name.kind);
+    let wakes = core.wakes.listen(name.group.clone(), name.kind.clone());
     let api = match scope {
         Scope::Cluster => Api::<Guarded<K>>::all(client),
         Scope::Namespace(namespace) => Api::<Guarded<K>>::namespaced(client, &namespace),

@@ -63,15 +63,15 @@ impl Wakes {
     /// The wake-ups of one kind; called once a kind, before anything is woken.
     pub fn listen(
         &self,
-        group: &Cow<'static, str>,
-        kind: &Cow<'static, str>,
+        group: impl Into<Cow<'static, str>>,
+        kind: impl Into<Cow<'static, str>>,
     ) -> UnboundedReceiver<Wake> {
         let (sender, receiver) = unbounded();
         let mut channels = self
             .channels
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        channels.insert((group.clone(), kind.clone()), sender);
+        channels.insert((group.into(), kind.into()), sender);
         receiver
     }
 
