@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::desk::{Complaints, Desk};
 use super::{merged, schema};
 use crate::ground::Ground;
-use crate::scene::resource;
+use crate::scene::{document, resource};
 
 /// A rule of a kind, found by place and message.
 struct Rule {
@@ -38,14 +38,34 @@ fn rules() -> Vec<Rule> {
         passes,
         fails,
     };
-    let mut all: Vec<Rule> = ["ObjectStorageService", "IamPolicy", "IamUser"]
-        .into_iter()
-        .map(safe_name)
-        .collect();
-    for kind in ["ObjectStorageService", "Bucket", "IamPolicy", "IamUser"] {
+    let mut all: Vec<Rule> = [
+        "ObjectStorageService",
+        "IamPolicy",
+        "IamGroup",
+        "IamUser",
+        "IamRole",
+    ]
+    .into_iter()
+    .map(safe_name)
+    .collect();
+    for kind in [
+        "ObjectStorageService",
+        "Bucket",
+        "IamPolicy",
+        "IamGroup",
+        "IamUser",
+        "IamRole",
+    ] {
         all.push(optional(kind, "name"));
     }
-    for kind in ["Bucket", "IamPolicy", "IamUser", "StaticWebsite"] {
+    for kind in [
+        "Bucket",
+        "IamPolicy",
+        "IamGroup",
+        "IamUser",
+        "IamRole",
+        "StaticWebsite",
+    ] {
         all.push(parent(kind, "serviceRef"));
     }
     all.extend([
@@ -63,6 +83,8 @@ fn rules() -> Vec<Rule> {
     all.extend(networks());
     all.extend(labels());
     all.extend(users());
+    all.extend(["IamGroup", "IamUser", "IamRole"].map(inline_names));
+    all.extend(["IamUser", "IamRole"].map(tag_keys));
     all.extend(error_pages());
     all
 }
@@ -275,6 +297,38 @@ fn users() -> Vec<Rule> {
             fails: vec![Change(key("one"), key("two"))],
         },
     ]
+}
+
+fn inline_names(kind: &'static str) -> Rule {
+    let named = |name: &str| New("a-b", json!({"inlinePolicies": { name: document("s3:*") }}));
+    Rule {
+        kind,
+        at: ".spec",
+        message: "names in inlinePolicies must be 1 to 54 of a-z, 0-9 and -, beginning and ending with a letter or digit".to_owned(),
+        passes: vec![named("a"), named("put-only-2"), named(&"a".repeat(54))],
+        fails: vec![
+            named("Put"),
+            named("put_only"),
+            named("-put"),
+            named("put-"),
+            named(&"a".repeat(55)),
+        ],
+    }
+}
+
+fn tag_keys(kind: &'static str) -> Rule {
+    let named = |key: &str| New("a-b", json!({"tags": { key: "x" }}));
+    Rule {
+        kind,
+        at: ".spec",
+        message: "keys in tags must be 1 to 128 of letters, digits and _.:=+@-".to_owned(),
+        passes: vec![
+            named("env"),
+            named("Cost:Center_1.a=b+c@d-e"),
+            named(&"a".repeat(128)),
+        ],
+        fails: vec![named("a/b"), named("a b"), named(&"a".repeat(129))],
+    }
 }
 
 fn error_pages() -> Vec<Rule> {

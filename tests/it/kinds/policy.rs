@@ -66,6 +66,16 @@ async fn old_versions_are_pruned_to_the_number_to_keep() {
 }
 
 #[tokio::test]
+async fn a_smaller_number_to_keep_takes_effect_at_once() {
+    let scene = with_policy().await;
+    for action in ["s3:A", "s3:B"] {
+        say(&scene, document(action), 5).await;
+    }
+    say(&scene, document("s3:B"), 1).await;
+    assert_eq!(versions(&scene).await, ("v3".to_owned(), text(&["v3"])));
+}
+
+#[tokio::test]
 async fn a_sixth_version_finds_room() {
     let scene = with_policy().await;
     for action in ["s3:A", "s3:B", "s3:C", "s3:D", "s3:E"] {
