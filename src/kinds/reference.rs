@@ -113,7 +113,7 @@ impl Page<'_> {
         }
         let _ = write!(
             page,
-            "\n## Status\n\nWritten by cooper alone.\n\n{}",
+            "\n## Status\n\nWritten by cooper alone. What the conditions say: [conditions](conditions.md).\n\n{}",
             plain(status)
         );
         let _ = write!(
