@@ -145,18 +145,14 @@ fn the_kinds_fields_and_commands_of_the_page_exist() {
     let mut wrong = Vec::new();
     for (number, row) in rows() {
         for home in row.homes {
-            let exists = match home.strip_prefix("cooper ") {
-                Some(command) => commands.contains(&command),
-                None => {
-                    let (kind, path) = home.split_once('.').unwrap_or((&home, ""));
-                    let fields = path.split('.').filter(|name| !name.is_empty());
-                    let pointer: String =
-                        fields.map(|name| format!("/properties/{name}")).collect();
-                    schemas
-                        .get(kind)
-                        .and_then(|schema| schema.pointer(&pointer))
-                        .is_some()
-                }
+            let exists = if let Some(command) = home.strip_prefix("cooper ") {
+                commands.contains(&command)
+            } else {
+                let (kind, path) = home.split_once('.').unwrap_or((&home, ""));
+                let pointer = path.split('.').filter(|name| !name.is_empty());
+                let pointer: Vec<_> = pointer.flat_map(|name| ["/properties/", name]).collect();
+                let schema = schemas.get(kind);
+                schema.is_some_and(|schema| schema.pointer(&pointer.concat()).is_some())
             };
             let is_coming = COMING.iter().any(|coming| {
                 let rest = home.strip_prefix(coming);
