@@ -20,7 +20,9 @@ listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"]
 wrong = []
 for name in listed.stdout.split():
     page = root / name
-    for link in re.findall(r"\]\(([^()\s]+)\)", text(page)):
+    # A pattern in code may look like a link.
+    prose = re.sub(r"`[^`\n]*`", "", text(page))
+    for link in re.findall(r"\]\(([^()\s]+)\)", prose):
         if re.match(r"[a-z]+:", link):
             continue
         path, _, anchor = link.partition("#")

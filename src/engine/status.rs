@@ -28,7 +28,7 @@ pub struct Status<P, F> {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// The account whose credentials reach the remote. With `place` it is the claim; only cooper writes it.
+    /// The account whose credentials reach the remote. Together with `place` it is the claim; only cooper writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountKey>,
     /// Where the remote is. Written before anything is made: whoever stands here first owns it.

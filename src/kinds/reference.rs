@@ -30,7 +30,7 @@ pub fn pages(samples: &Path) -> anyhow::Result<Vec<(String, String)>> {
     for crd in &kinds {
         let page = Page {
             crd,
-            version: &crd["spec"]["versions"][0],
+            version: at(crd, "/spec/versions/0"),
         };
         let kind = page.kind();
         let sample = samples
@@ -62,6 +62,11 @@ fn file(kind: &str) -> String {
     format!("{}.md", kind.to_lowercase())
 }
 
+/// What is there, or null.
+fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+    value.pointer(pointer).unwrap_or(&Value::Null)
+}
+
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value
         .pointer(pointer)
@@ -85,14 +90,14 @@ impl Page<'_> {
     }
 
     fn schema(&self) -> &Value {
-        &self.version["schema"]["openAPIV3Schema"]
+        at(self.version, "/schema/openAPIV3Schema")
     }
 
     fn markdown(&self, sample: &str) -> String {
         let kind = self.kind();
         let (spec, status) = (
-            &self.schema()["properties"]["spec"],
-            &self.schema()["properties"]["status"],
+            at(self.schema(), "/properties/spec"),
+            at(self.schema(), "/properties/status"),
         );
         let mut page = format!(
             "{MADE}# {kind}\n\n{}\n\n`{}/{}`, in a namespace. `kubectl get {}`, `kubectl explain {}.spec`. [All kinds](README.md)\n",
@@ -113,7 +118,7 @@ impl Page<'_> {
         }
         let _ = write!(
             page,
-            "\n## Status\n\nWritten by cooper alone.\n\n{}",
+            "\n## Status\n\nWritten by cooper alone. What the conditions say: [conditions](conditions.md).\n\n{}",
             plain(status)
         );
         let _ = write!(
@@ -192,7 +197,7 @@ fn gather(schema: &Value, path: &str, rules: &mut Vec<String>) {
 
 fn index(kinds: &[Value]) -> String {
     let mut page = format!(
-        "{MADE}# Reference\n\nWhat can be written, and what is shown. Made from the CRDs; `kubectl explain` says the same.\n\n| Kind | Short | Stands for |\n|---|---|---|\n"
+        "{MADE}# Reference\n\nWhat can be written, and what is shown. Made from the CRDs; `kubectl explain` says the same. A *resource* is an object in Kubernetes, its *remote* the thing at the cloud that it stands for.\n\n| Kind | Short | Stands for |\n|---|---|---|\n"
     );
     for crd in kinds {
         let kind = text(crd, "/spec/names/kind");

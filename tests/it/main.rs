@@ -27,6 +27,7 @@ mod kinds;
 mod life;
 mod losses;
 mod observing;
+mod operations;
 mod pausing;
 mod s3;
 mod samples;

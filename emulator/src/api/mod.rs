@@ -21,7 +21,7 @@ mod networks;
 mod policies;
 mod regions;
 mod roles;
-mod routes;
+pub mod routes;
 mod rules;
 mod services;
 mod tags;

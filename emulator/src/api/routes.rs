@@ -402,6 +402,11 @@ fn guard(cx: &Context<'_>, number: u8, pattern: &str, call: &Call) -> Result<(),
     Ok(())
 }
 
+/// Number, method and path of every operation that is served; paths are below the product's root.
+pub fn operations() -> impl Iterator<Item = (u8, &'static str, &'static str)> {
+    ROUTES.iter().map(|route| (route.0, route.1, route.2))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -68,6 +68,7 @@ pub fn router(hub: Arc<Hub>) -> Router {
         .route("/accounts/{name}/{credential}", delete(accounts::revoke))
         .route("/foreign", post(foreign))
         .route("/state", get(state))
+        .route("/operations", get(operations))
         .route("/choices", get(choices).put(set_choices))
         .fallback(|| async { Refusal::missing("route") })
         .with_state(hub)
@@ -232,6 +233,14 @@ async fn state(State(hub): Shared) -> Json<Value> {
     world.settle(now);
     hub.forget(&mut world);
     Json(dump::dump(&world, now))
+}
+
+async fn operations() -> Json<Value> {
+    let rows = api::routes::operations();
+    let rows = rows.map(|(number, method, path)| {
+        json!({"operation": number, "method": method, "path": format!("/{path}")})
+    });
+    Json(rows.collect())
 }
 
 async fn choices(State(hub): Shared) -> Json<BTreeMap<&'static str, String>> {

@@ -109,11 +109,10 @@ fn kind(schema: &Value) -> String {
     let several = |of: &str, inner: &Value, bounds: &str| {
         let about = match inner["type"].as_str() {
             Some("object") => "objects".to_owned(),
-            _ if inner.is_object() => match kind(inner).split_once(", ") {
+            _ => match kind(inner).split_once(", ") {
                 Some((kind, bounds)) => format!("{kind} ({bounds})"),
                 None => kind(inner),
             },
-            _ => "any".to_owned(),
         };
         format!("{of} of {about}{bounds}")
     };
@@ -134,10 +133,12 @@ fn kind(schema: &Value) -> String {
             }
             several("list", &schema["items"], &bounds)
         }
-        "object" if schema["properties"].is_object() => match schema["oneOf"].is_array() {
-            true => "object with one of these".to_owned(),
-            false => "object".to_owned(),
-        },
+        "object" if schema["oneOf"].is_array() => "object with one of these".to_owned(),
+        "object" if schema["properties"].is_object() => "object".to_owned(),
+        "object" if !schema["additionalProperties"].is_object() => {
+            let bounds = range(schema, "minProperties", "maxProperties", "members");
+            format!("any object{bounds}")
+        }
         "object" => {
             let bounds = range(schema, "minProperties", "maxProperties", "members");
             several("map", &schema["additionalProperties"], &bounds)

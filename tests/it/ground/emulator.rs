@@ -287,6 +287,11 @@ impl Emulator {
         self.read("/state").await
     }
 
+    /// The operations of the cloud's API that it serves.
+    pub async fn operations(&self) -> Vec<Value> {
+        self.read("/operations").await
+    }
+
     async fn read<T: DeserializeOwned>(&self, path: &str) -> T {
         serde_json::from_value(self.send(Method::GET, path, Value::Null).await).unwrap()
     }
