@@ -21,7 +21,7 @@ use super::{
     account::Link,
     clock::earlier,
     event::Note,
-    external::{AccountKey, External, View},
+    external::{AccountKey, External, Remark, View},
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{ABANDON, Intent},
@@ -69,6 +69,7 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         issue: None,
         learned: None,
         claimed: None,
+        remarks: None,
         made: None,
         minted: false,
         reached: None,
@@ -90,6 +91,8 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) learned: Option<K::Facts>,
     /// Account, place and origin to publish at the end; what must be known before a create is written before it.
     pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
+    /// Conditions of the kind's own, if the pass got to see the remote as wanted.
+    remarks: Option<Vec<Remark>>,
     /// The keys of a user that this pass made, as the answer to its create showed them.
     made: Option<keys::List>,
     /// The account whose session this pass works with.

@@ -92,6 +92,8 @@ pub enum Kind {
     Reconciling,
     /// Work cannot go on until somebody acts; present only while true.
     Stalled,
+    /// A type of one kind alone, by its name: see [`Remark`](super::external::Remark).
+    Own(&'static str),
 }
 
 impl Kind {
@@ -114,6 +116,7 @@ impl Kind {
             Self::Issued => "Issued",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::Own(name) => name,
         }
     }
 }

@@ -109,11 +109,33 @@ pub struct AccessKeySpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub bucket_refs: Vec<Local>,
+    /// Whether a new key is tried before it goes into the Secret, by one signed request to the service's S3 address: Off, or Signed. A
+    /// key that S3 does not know is deleted and another one made, while the key before it stays in use; one that nobody could try within
+    /// a minute goes into a Secret that has no other. Default: Off.
+    #[serde(default, skip_serializing_if = "KeyTest::is_off")]
+    pub test: KeyTest,
     /// Further entries of the Secret: name → text with the placeholders {{ accessKeyId }}, {{ secretAccessKey }}, {{ region }},
     /// {{ endpoint }}, {{ endpointHost }}, {{ bucket }} (with exactly one bucketRef) and {{ username }}. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 16384}))]
     pub template: BTreeMap<String, String>,
+}
+
+/// Whether a new key is tried before it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyTest {
+    /// It is not.
+    #[default]
+    Off,
+    /// By one signed request.
+    Signed,
+}
+
+impl KeyTest {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+    fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
 }
 
 /// Where a user is.

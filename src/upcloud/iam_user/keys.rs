@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{AccessKeySpec, Desired, IamUser, Remote, UserPlace, UserSpec};
+use super::{AccessKeySpec, Desired, IamUser, KeyTest, Remote, UserPlace, UserSpec};
 use crate::{
     confidential::Confidential,
     engine::{
         external::{AccountKey, Unresolved},
         fault::Fault,
-        key::{self, KeyId, ListedKey},
-        keyring::{KeySpec, Keyring, Keys, Minted, NotMinted},
+        key::{self, KeyId, ListedKey, TestOutcome},
+        keyring::{KeySpec, Keyring, Keys, Minted, NotMinted, Tested},
         known::Known,
         reason::Reason,
     },
@@ -19,6 +19,7 @@ use crate::{
         api::{AccessKey, KeyStatus, ServiceId, User},
         bucket::Bucket,
         cloud::{Seen, UpCloud},
+        s3::Probe,
         secret::{self, Surroundings},
         service::{Parent, S3Endpoint},
         shape::{Local, elsewhere, not_made},
@@ -66,6 +67,7 @@ impl IamUser {
             bucket,
             username: username.to_owned(),
             template: key.template.clone(),
+            usable: parent.service.is_usable(),
         };
         surroundings.check().map_err(|wrong| Unresolved::Refused {
             reason: Reason::InvalidSpec,
@@ -125,6 +127,7 @@ impl Keyring<IamUser> for AccessKeys {
             exclusive: spec.grants.exclusive,
             overlap: OVERLAP,
             hold: false,
+            test: key.test == KeyTest::Signed,
         })
     }
 
@@ -167,6 +170,27 @@ impl Keyring<IamUser> for AccessKeys {
             created_at: made.value.created_at.unwrap_or(made.at),
             at: made.at,
         })
+    }
+
+    fn untestable(want: &Desired) -> Option<String> {
+        let usable = want.surroundings.as_ref().is_none_or(|it| it.usable);
+        (!usable).then(|| "it waits until the service is Ready".into())
+    }
+
+    async fn test(cloud: &UpCloud, want: &Desired, id: &KeyId, secret: &Confidential) -> Tested {
+        let Some(around) = &want.surroundings else {
+            return Tested {
+                outcome: TestOutcome::Unreachable,
+                why: "the spec names no service".into(),
+            };
+        };
+        let probe = Probe {
+            endpoint: &around.endpoint,
+            region: &around.region,
+            id,
+            secret,
+        };
+        cloud.probe(&probe).await
     }
 
     async fn set_active(

@@ -7,6 +7,7 @@
 mod act;
 mod look;
 mod mint;
+mod probe;
 
 use std::time::{Duration, Instant};
 
@@ -70,6 +71,8 @@ struct Desk<'p, 'e, K: External> {
     began: Instant,
     /// The account with the next requests already paid.
     paid: Option<K::Cloud>,
+    /// Why the data plane does not accept the key that this pass made.
+    rejected: Option<String>,
 }
 
 impl<K: External> Pass<'_, K> {
@@ -133,6 +136,7 @@ impl<K: External> Pass<'_, K> {
             want,
             began: Instant::now(),
             paid: None,
+            rejected: None,
         };
         if let Some(keys) = now.and_then(K::Keys::seen).filter(|_| may_be_settled)
             && desk.is_settled(&keys).await?
@@ -170,7 +174,7 @@ impl<K: External> Pass<'_, K> {
             exclusive: spec.exclusive,
             hold: spec.hold,
             overlap: SignedDuration::try_from(spec.overlap).unwrap_or(SignedDuration::MAX),
-            test: false,
+            test: spec.test,
             quota: K::Keys::QUOTA,
             place: K::Keys::place(&site.account, &site.place),
             secret_name: Some(spec.secret_name).filter(|name| !name.is_empty()),
@@ -185,6 +189,8 @@ impl<K: External> Pass<'_, K> {
 enum Turn {
     /// Read again and decide anew.
     Again,
+    /// The same, with a list of its own: what happened ends the chain.
+    Afresh,
     /// Go on with the key that was minted just now.
     Chain(Minting, List),
     /// That is it.
@@ -222,8 +228,12 @@ impl<K: External> Desk<'_, '_, K> {
                     step
                 }
             };
+            if let (Some(fault), KeyStep::Mint { .. }) = (self.rejection(), &step) {
+                return Err(fault.into());
+            }
             match self.turn(sight, list, step).await? {
                 Turn::Again => {}
+                Turn::Afresh => chain = None,
                 Turn::Chain(minting, list) => chain = Some((minting, list)),
                 Turn::End(tended) => return Ok(tended),
             }
@@ -256,6 +266,7 @@ impl<K: External> Desk<'_, '_, K> {
                     None => Turn::End(self.soon()),
                 }
             }
+            KeyStep::Test { attempt, slot, .. } => self.test(sight, &list, &attempt, slot).await?,
             step => {
                 self.act(sight, step).await?;
                 Turn::Again
@@ -270,7 +281,11 @@ impl<K: External> Desk<'_, '_, K> {
     /// Says what the Secret came to; only a resource that is wanted has anything to issue.
     fn tell(&mut self, stored: &Stored, listed: &Listed, step: &KeyStep) {
         if self.want.want == key::Want::Present {
-            self.pass.issue = Some(key::issued(stored, listed, &self.want, step));
+            let mut issue = key::issued(stored, listed, &self.want, step);
+            if let Some(fault) = self.rejection() {
+                (issue.reason, issue.message) = (fault.reason, fault.message);
+            }
+            self.pass.issue = Some(issue);
         }
     }
 
