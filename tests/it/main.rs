@@ -18,6 +18,7 @@ mod changes_of_mind;
 mod counts;
 mod crash;
 mod deletion;
+mod effective;
 mod emulator_as_a_process;
 mod fence;
 mod ground;

@@ -9,9 +9,7 @@ use crate::{
         shared::Fetched,
     },
     upcloud::{
-        api::{
-            AccessKey, ApiError, CreatedKey, Dated, KeyId, KeyStatus, ServiceId, User,
-        },
+        api::{AccessKey, ApiError, CreatedKey, Dated, KeyId, KeyStatus, ServiceId, User},
         s3::Probe,
     },
 };
