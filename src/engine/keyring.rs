@@ -94,6 +94,8 @@ pub struct KeySpec {
     pub overlap: Duration,
     /// Keep the old key, set it Active again.
     pub hold: bool,
+    /// Age at which the key is replaced by a new one; `None`: never by itself.
+    pub every: Option<Duration>,
     /// A new key is tested with one signed request before it is published.
     pub test: bool,
 }
@@ -108,6 +110,7 @@ impl KeySpec {
             exclusive: false,
             overlap: Duration::ZERO,
             hold: false,
+            every: None,
             test: false,
         }
     }

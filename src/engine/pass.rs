@@ -30,7 +30,7 @@ use super::{
     outcome::{Issue, Outcome},
     reason::Reason,
     secret::Found,
-    status::Origin,
+    status::{IssuedKey, Origin},
     subject::{Subject, place_key, target_of},
 };
 use crate::engine::budget::Lane;
@@ -67,6 +67,7 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         memo,
         now,
         issue: None,
+        key: None,
         learned: None,
         claimed: None,
         remarks: None,
@@ -87,6 +88,8 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) now: Timestamp,
     /// What the Secret came to, for issuers.
     pub(super) issue: Option<Issue>,
+    /// The key in the Secret, for issuers.
+    pub(super) key: Option<IssuedKey>,
     /// Facts learned in this pass, published whatever the outcome.
     pub(super) learned: Option<K::Facts>,
     /// Account, place and origin to publish at the end; what must be known before a create is written before it.

@@ -29,6 +29,7 @@ mod life;
 mod losses;
 mod observing;
 mod pausing;
+mod rotation;
 mod s3;
 mod samples;
 mod scene;

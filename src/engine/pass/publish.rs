@@ -14,7 +14,7 @@ use crate::engine::{
     keyring::Keyring,
     outcome::{Outcome, tell},
     reason::Reason,
-    status::{Conditions, Kind},
+    status::{Conditions, IssuedKey, Kind},
     subject::StatusOf,
 };
 
@@ -85,6 +85,10 @@ impl<K: External> Pass<'_, K> {
                 .is_some_and(|spec| K::Keys::spec(spec).is_none())
         {
             conditions.clear(Kind::Issued);
+            status.key = None;
+        }
+        if let Some(key) = self.key.take() {
+            status.key = Some(key).filter(|key| *key != IssuedKey::default());
         }
         if let Some(remarks) = self.remarks.take() {
             set_own(&mut conditions, K::REMARKS, remarks);

@@ -22,11 +22,11 @@ use crate::{
         s3::Probe,
         secret::{self, Surroundings},
         service::{Parent, S3Endpoint},
-        shape::{Local, elsewhere, not_made},
+        shape::{Local, Span, elsewhere, not_made},
     },
 };
 
-/// How long an old key stays usable beside the one that replaces it.
+/// How long an old key stays usable beside the one that replaces it, if the spec does not say.
 const OVERLAP: Duration = Duration::from_hours(24);
 
 impl IamUser {
@@ -120,13 +120,15 @@ impl Keyring<IamUser> for AccessKeys {
 
     fn spec(spec: &UserSpec) -> Option<KeySpec> {
         let key = spec.access_key.as_ref()?;
+        let rotation = key.rotation.clone().unwrap_or_default();
         Some(KeySpec {
             secret_name: key.secret_name.clone(),
             labels: key.labels.clone(),
             annotations: key.annotations.clone(),
             exclusive: spec.grants.exclusive,
-            overlap: OVERLAP,
-            hold: false,
+            overlap: rotation.overlap.as_ref().map_or(OVERLAP, Span::duration),
+            hold: rotation.hold,
+            every: rotation.every.as_ref().map(Span::duration),
             test: key.test == KeyTest::Signed,
         })
     }

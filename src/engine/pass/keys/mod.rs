@@ -17,11 +17,13 @@ use super::{Pass, Stop, present::Site};
 use crate::engine::{
     external::{Adoption, Cloud, External, View},
     fault::{Class, Fault},
+    intent::ROTATE,
     key::{self, BlockedBy, KeyStep, KeyWant, Ledger, Listed, Minting, Stored, Uid, WaitFor},
     keyring::{KeySpec, Keyring, Keys},
     outcome::Outcome,
     reason::Reason,
     secret::Found,
+    status::IssuedKey,
 };
 use mint::Mint;
 
@@ -170,7 +172,10 @@ impl<K: External> Pass<'_, K> {
         let spec = spec.unwrap_or_else(KeySpec::nothing);
         KeyWant {
             want,
+            // Known once the keys are listed.
             serial: 0,
+            every: spec.every.and_then(|every| every.try_into().ok()),
+            asked: self.subject.annotation(ROTATE).map(key::text_digest),
             exclusive: spec.exclusive,
             hold: spec.hold,
             overlap: SignedDuration::try_from(spec.overlap).unwrap_or(SignedDuration::MAX),
@@ -216,6 +221,14 @@ impl<K: External> Desk<'_, '_, K> {
                 (None, Some(list)) if sight.is_bare() => list,
                 (None, _) => self.list(user_exists).await?,
             };
+            let ledger = sight.stored.ledger.as_ref();
+            if chain.is_none()
+                && let Some(noticed) = key::noticed(ledger, &list.listed, &self.want)
+            {
+                self.record(noticed).await?;
+                continue;
+            }
+            self.want.serial = key::serial(ledger, &list.listed, &self.want);
             let step = match &chain {
                 None => key::next(&sight.stored, &list.listed, &self.want),
                 Some((own, _)) => {
@@ -286,6 +299,19 @@ impl<K: External> Desk<'_, '_, K> {
                 (issue.reason, issue.message) = (fault.reason, fault.message);
             }
             self.pass.issue = Some(issue);
+            let rotates_at = key::next_rotation(stored.ledger.as_ref(), listed, &self.want);
+            self.look_again_at(listed, rotates_at);
+            self.pass.key = Some(IssuedKey::of(stored.ledger.as_ref(), listed, rotates_at));
+        }
+    }
+
+    /// A rotation that comes before the next look is not slept over.
+    fn look_again_at(&mut self, listed: &Listed, moment: Option<key::Moment>) {
+        let left = moment.map(|at| at.timestamp().duration_since(listed.at));
+        let left = left.and_then(|left| Duration::try_from(left).ok());
+        if let Some(left) = left.filter(|left| *left < self.pass.engine.core.settings.drift) {
+            let left = left + Duration::from_secs(1);
+            self.pass.retry = Some(self.pass.retry.map_or(left, |retry| retry.min(left)));
         }
     }
 
