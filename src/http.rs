@@ -265,6 +265,29 @@ impl Transport {
         }
     }
 
+    /// Sends a request of the caller's own making to any host, once.
+    ///
+    /// It goes by the account's way out (CA bundle, proxy, limits, the process's hook), but carries none of its credentials and is not
+    /// paid from its budget: those are for the API at the base URL. `route` is its name in metrics, `limit` its time in all.
+    pub async fn elsewhere(
+        &self,
+        route: &'static str,
+        request: ::http::Request<Vec<u8>>,
+        limit: Duration,
+    ) -> Result<Answer, TransportError> {
+        let method = request.method().clone();
+        let mut sent =
+            reqwest::Request::try_from(request).map_err(|_| TransportError::Invalid(Bad::Url))?;
+        *sent.timeout_mut() = Some(limit);
+        let start = Instant::now();
+        let result = self.core.carry_out(sent).await;
+        let outcome = Outcome::of(&result);
+        self.core
+            .meter
+            .ended(&method, route, outcome, start.elapsed());
+        result
+    }
+
     async fn pay(&self, lane: Lane) {
         if self.prepaid.as_ref().is_some_and(|permit| permit.spend()) {
             return;
@@ -286,13 +309,17 @@ impl fmt::Debug for Transport {
 
 impl Core {
     async fn attempt(&self, request: &Request) -> Result<Answer, TransportError> {
-        let sent = self.build(request)?;
+        self.carry_out(self.build(request)?).await
+    }
+
+    /// Asks the process's hook, then sends.
+    async fn carry_out(&self, sent: reqwest::Request) -> Result<Answer, TransportError> {
         let uri: Uri = sent
             .url()
             .as_str()
             .parse()
             .map_err(|_| TransportError::Invalid(Bad::Url))?;
-        match self.wire.request(Side::Cloud, &request.method, &uri) {
+        match self.wire.request(Side::Cloud, sent.method(), &uri) {
             Verdict::Pass => self.exchange(sent).await,
             Verdict::Before => Err(TransportError::Unreachable(Cut::Before.to_string())),
             Verdict::Lost => {

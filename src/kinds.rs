@@ -90,7 +90,8 @@ impl Register for Definitions {
 /// What the derived definition says too much.
 ///
 /// An optional field is derived as nullable, and CEL then sees an explicit null as present; without it the API server drops nulls, and
-/// absent is the only way to be absent. Descriptions have the line breaks and the code marks of the source. Kinds without keys have no `status.keys`.
+/// absent is the only way to be absent. Descriptions have the line breaks and the code marks of the source. Kinds without keys have
+/// neither `status.keys` nor `status.key`.
 fn tidy(crd: &CustomResourceDefinition, issues: bool) -> anyhow::Result<CustomResourceDefinition> {
     let mut crd = serde_json::to_value(crd)?;
     if let Some(versions) = crd
@@ -105,6 +106,7 @@ fn tidy(crd: &CustomResourceDefinition, issues: bool) -> anyhow::Result<CustomRe
             let status = schema.pointer_mut("/properties/status/properties");
             if let Some(fields) = status.and_then(Value::as_object_mut).filter(|_| !issues) {
                 fields.remove("keys");
+                fields.remove("key");
             }
         }
     }

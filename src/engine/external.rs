@@ -23,8 +23,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
-    account::Provider, budget::Lane, fault::Fault, keyring::Keyring, known::Known, reason::Reason,
-    status::Status,
+    account::Provider,
+    budget::Lane,
+    fault::Fault,
+    keyring::Keyring,
+    known::Known,
+    reason::Reason,
+    status::{Status, Truth},
 };
 
 /// What may stand in a status: compared, cloned, stored, described in the CRD.
@@ -181,6 +186,16 @@ pub trait External:
     fn hint(now: &Self::Remote) -> Option<String> {
         let _ = now;
         None
+    }
+
+    /// The types of condition that [`remarks`](Self::remarks) may set; one of them that it does not set stands no longer.
+    const REMARKS: &'static [&'static str] = &[];
+
+    /// What to say of a remote that is as wanted, in conditions of the kind's own. Pure, and quiet: it touches neither Ready nor any
+    /// other condition, and sends no event.
+    fn remarks(want: &Self::Desired, now: &Self::Remote) -> Vec<Remark> {
+        let _ = (want, now);
+        Vec::new()
     }
 
     /// Whether a change takes something away, so that the remote is looked at afresh before it is sent.
@@ -372,6 +387,19 @@ pub enum Phase {
     Leaving(String),
     /// Not usable until somebody acts.
     Broken(String),
+}
+
+/// A condition that one kind alone has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The type of the condition, one of [`External::REMARKS`].
+    pub about: &'static str,
+    /// What it says.
+    pub truth: Truth,
+    /// Why.
+    pub reason: Reason,
+    /// What to know or do.
+    pub message: String,
 }
 
 /// Why a deletion waits.

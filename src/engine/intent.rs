@@ -12,6 +12,8 @@ use super::{
 pub const PAUSED: &str = "cooper.dev/paused";
 /// `"true"`: let a deletion end although something holds it; the remote stays.
 pub const ABANDON: &str = "cooper.dev/abandon";
+/// Replaces the access key now: any text that was not there before.
+pub const ROTATE: &str = "cooper.dev/rotate";
 /// `"true"`: make a lost bucket or service anew, empty; or follow a reference to another place.
 pub const RECREATE: &str = "cooper.dev/recreate";
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{
     external::{AccountKey, External, Spec},
     fault::Fault,
-    key::{KeyId, ListedKey, Place},
+    key::{KeyId, ListedKey, Place, TestOutcome},
 };
 use crate::confidential::Confidential;
 
@@ -52,6 +52,17 @@ pub trait Keyring<K: External>: Send + Sync + 'static {
         at: &K::Place,
     ) -> impl Future<Output = Result<Minted, NotMinted>> + Send;
 
+    /// Why a new key cannot be tested yet. Pure; what it waits for wakes the resource.
+    fn untestable(want: &K::Desired) -> Option<String>;
+
+    /// Signs one harmless request with a new key and says what came of it. Never logs the secret, never follows a redirect.
+    fn test(
+        cloud: &K::Cloud,
+        want: &K::Desired,
+        id: &KeyId,
+        secret: &Confidential,
+    ) -> impl Future<Output = Tested> + Send;
+
     /// Sets a key Active or Inactive; `Ok` also if it is gone.
     fn set_active(
         cloud: &K::Cloud,
@@ -83,6 +94,10 @@ pub struct KeySpec {
     pub overlap: Duration,
     /// Keep the old key, set it Active again.
     pub hold: bool,
+    /// Age at which the key is replaced by a new one; `None`: never by itself.
+    pub every: Option<Duration>,
+    /// A new key is tested with one signed request before it is published.
+    pub test: bool,
 }
 
 impl KeySpec {
@@ -95,6 +110,8 @@ impl KeySpec {
             exclusive: false,
             overlap: Duration::ZERO,
             hold: false,
+            every: None,
+            test: false,
         }
     }
 }
@@ -129,6 +146,15 @@ pub enum NotMinted {
     Refused(Fault),
     /// Nobody knows whether a key was made.
     Unknown(Fault),
+}
+
+/// What one signed request with a new key showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// Whether the key is accepted.
+    pub outcome: TestOutcome,
+    /// What the data plane said, or why it said nothing.
+    pub why: String,
 }
 
 /// For kinds without keys.
@@ -177,6 +203,17 @@ impl<K: External> Keyring<K> for NoKeys {
             Reason::CannotCreate,
             "this kind has no access keys",
         )))
+    }
+
+    fn untestable(_: &K::Desired) -> Option<String> {
+        None
+    }
+
+    async fn test(_: &K::Cloud, _: &K::Desired, _: &KeyId, _: &Confidential) -> Tested {
+        Tested {
+            outcome: TestOutcome::Unreachable,
+            why: "this kind has no access keys".into(),
+        }
     }
 
     async fn set_active(_: &K::Cloud, _: &K::Place, _: &KeyId, _: bool) -> Result<(), Fault> {

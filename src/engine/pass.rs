@@ -21,7 +21,7 @@ use super::{
     account::Link,
     clock::earlier,
     event::Note,
-    external::{AccountKey, External, View},
+    external::{AccountKey, External, Remark, View},
     fault::{Class, Fault},
     guarded::Guarded,
     intent::{ABANDON, Intent},
@@ -30,7 +30,7 @@ use super::{
     outcome::{Issue, Outcome},
     reason::Reason,
     secret::Found,
-    status::Origin,
+    status::{IssuedKey, Origin},
     subject::{Subject, place_key, target_of},
 };
 use crate::engine::budget::Lane;
@@ -67,8 +67,10 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         memo,
         now,
         issue: None,
+        key: None,
         learned: None,
         claimed: None,
+        remarks: None,
         made: None,
         minted: false,
         reached: None,
@@ -86,10 +88,14 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) now: Timestamp,
     /// What the Secret came to, for issuers.
     pub(super) issue: Option<Issue>,
+    /// The key in the Secret, for issuers.
+    pub(super) key: Option<IssuedKey>,
     /// Facts learned in this pass, published whatever the outcome.
     pub(super) learned: Option<K::Facts>,
     /// Account, place and origin to publish at the end; what must be known before a create is written before it.
     pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
+    /// Conditions of the kind's own, if the pass got to see the remote as wanted.
+    remarks: Option<Vec<Remark>>,
     /// The keys of a user that this pass made, as the answer to its create showed them.
     made: Option<keys::List>,
     /// The account whose session this pass works with.

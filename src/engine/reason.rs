@@ -145,6 +145,14 @@ reasons! {
     /// The account is in use and cannot go yet.
     InUse,
 
+    => "What a key is good for"
+    /// No policy allows the user anything.
+    NoPolicy,
+    /// What its policies allow is denied by others.
+    ExplicitDeny,
+    /// What its policies allow is outside its permissions boundary.
+    Boundary,
+
     => "Access keys"
     /// The Secret holds a live key.
     Issued,

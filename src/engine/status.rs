@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     external::{AccountKey, DeletionPolicy},
-    key::Ledger,
+    key::{KeyId, Ledger, Listed, Moment},
     reason::Reason,
 };
 
@@ -44,6 +44,9 @@ pub struct Status<P, F> {
     /// What the cloud shows.
     #[serde(default)]
     pub at_provider: F,
+    /// The access key in the Secret, as the cloud shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<IssuedKey>,
     /// Access keys: what was decided and which ids are ours. Never a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Ledger>,
@@ -60,7 +63,39 @@ impl<P, F: Default> Default for Status<P, F> {
             origin: None,
             deletion_policy: None,
             at_provider: F::default(),
+            key: None,
             keys: None,
+        }
+    }
+}
+
+/// The access key in the Secret.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuedKey {
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<KeyId>,
+    /// When it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Time>,
+    /// When it is replaced by schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotates_at: Option<Time>,
+}
+
+impl IssuedKey {
+    /// The current key of a ledger, as it is listed.
+    pub fn of(ledger: Option<&Ledger>, listed: &Listed, rotates_at: Option<Moment>) -> Self {
+        let current = ledger.and_then(|ledger| ledger.current.as_ref());
+        let key = current.and_then(|current| listed.key(&current.id));
+        // One of unknown age is listed as from the beginning of time.
+        let made = key.map(|key| key.created_at);
+        let made = made.filter(|made| *made > Timestamp::MIN);
+        Self {
+            id: key.map(|key| key.id.clone()),
+            created_at: made.map(|made| Time(whole_seconds(made))),
+            rotates_at: rotates_at.map(|at| Time(at.timestamp())),
         }
     }
 }
@@ -92,6 +127,8 @@ pub enum Kind {
     Reconciling,
     /// Work cannot go on until somebody acts; present only while true.
     Stalled,
+    /// A type of one kind alone, by its name: see [`Remark`](super::external::Remark).
+    Own(&'static str),
 }
 
 impl Kind {
@@ -114,6 +151,7 @@ impl Kind {
             Self::Issued => "Issued",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::Own(name) => name,
         }
     }
 }

@@ -103,6 +103,12 @@ impl<K: External> Subject<K> {
         intent::intent(&self.meta, self.common(), self.policy(), crd_leaving)
     }
 
+    /// What an annotation says.
+    pub fn annotation(&self, name: &str) -> Option<&str> {
+        let annotations = self.meta.annotations.as_ref()?;
+        annotations.get(name).map(String::as_str)
+    }
+
     /// Whether an annotation says `"true"`.
     pub fn says(&self, annotation: &str) -> bool {
         intent::says(&self.meta, annotation)

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
+    access,
     account::Account,
     api::{Group, Owner, ServiceId},
     cloud::UpCloud,
@@ -21,7 +22,7 @@ use super::{
     shape::{immutable, made, safe_name},
 };
 use crate::engine::{
-    external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
+    external::{Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Unresolved},
     fault::Fault,
     keyring::NoKeys,
     known::{Known, Reference, Shared},
@@ -127,6 +128,37 @@ impl IamGroup {
     pub fn created_at(&self) -> Option<Timestamp> {
         let facts = &self.status.as_ref()?.at_provider;
         facts.created_at.as_ref().map(|time| time.0)
+    }
+
+    /// What the policies say that it gives its members, each by its name; `None` where that is not known.
+    pub fn documents(&self, known: &Known) -> Vec<(String, Option<Value>)> {
+        let spec = &self.spec;
+        let parent = Parent::of(self, &spec.service_ref, known).ok();
+        let rights = parent.as_ref().and_then(|_| self.rights(known).ok());
+        let (Some(parent), Some(rights), ManagementPolicy::Full) =
+            (parent, rights, spec.common.management_policy)
+        else {
+            return vec![(self.name_any(), None)];
+        };
+        let mut managed = principal::documents(self, &parent, &spec.grants, None, known);
+        let own = rights.policies.into_iter().map(|name| {
+            let document = managed.remove(&name);
+            (name, document)
+        });
+        let inline = rights.inline.into_iter();
+        let inline = inline.map(|(name, document)| (name, Some(document)));
+        own.chain(inline).chain(self.given_by_others()).collect()
+    }
+
+    /// Policies that somebody else gave it.
+    fn given_by_others(&self) -> Vec<(String, Option<Value>)> {
+        let facts = self.status.iter().map(|status| &status.at_provider.grants);
+        let attached = facts.clone().flat_map(|grants| &grants.foreign_policies);
+        let inline = facts.flat_map(|grants| &grants.foreign_inline_policies);
+        attached
+            .map(|name| (name.clone(), access::system(name)))
+            .chain(inline.map(|name| (name.clone(), None)))
+            .collect()
     }
 
     /// What it gives its members; waits for policies that do not exist yet.
@@ -289,7 +321,13 @@ impl External for IamGroup {
     }
 
     fn offer(&self) -> Value {
-        json!({ "made": self.made(), "createdAt": self.created_at() })
+        let grants = &self.spec.grants;
+        json!({
+            "made": self.made(),
+            "createdAt": self.created_at(),
+            "gives": [json!(grants.policies), json!(grants.inline_policies)],
+            "givenByOthers": self.given_by_others(),
+        })
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
     shape::{PolicyDocument, immutable, made, safe_name},
 };
 use crate::engine::{
-    external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
+    external::{Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Unresolved},
     fault::{Class, Fault},
     keyring::NoKeys,
     known::{Known, Reference, Shared},
@@ -173,6 +173,12 @@ impl IamPolicy {
     /// Its place, once it exists at the cloud.
     pub fn made(&self) -> Option<&PolicyPlace> {
         made(self.status.as_ref()?, &self.spec.common)
+    }
+
+    /// The document that cooper keeps in force; `None` if it only looks on.
+    pub fn enforced(&self) -> Option<Value> {
+        let full = self.spec.common.management_policy == ManagementPolicy::Full;
+        full.then(|| Value::Object(self.spec.document.0.clone()))
     }
 }
 
@@ -367,7 +373,7 @@ impl External for IamPolicy {
     }
 
     fn offer(&self) -> serde_json::Value {
-        json!({ "made": self.made() })
+        json!({ "made": self.made(), "document": self.enforced().as_ref().map(document::meaning) })
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     api::ServiceId,
     principal::{BoundSpec, Bounds, GrantSpec, Grants, inline_names, tag_keys},
-    shape::{Local, Marks, immutable, made, safe_name},
+    shape::{Local, Marks, Span, immutable, made, safe_name, seconds},
 };
 use crate::engine::{external::Common, known::Reference, status::Status};
 
@@ -39,7 +39,8 @@ pub use keys::AccessKeys;
     validation = safe_name(),
     printcolumn(name = "User", type_ = "string", json_path = ".status.place.name", description = "Name at the cloud"),
     printcolumn(name = "Secret", type_ = "string", json_path = ".spec.accessKey.secretName", description = "The Secret that holds the access key"),
-    printcolumn(name = "Key Age", type_ = "date", json_path = ".status.atProvider.keyCreatedAt", description = "Age of the newest key"),
+    printcolumn(name = "Key Age", type_ = "date", json_path = ".status.key.createdAt", description = "Age of the key in the Secret"),
+    printcolumn(name = "Rotates", type_ = "string", json_path = ".status.key.rotatesAt", description = "When the key is replaced by schedule", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type==\"Synced\")].status"),
     printcolumn(name = "Issued", type_ = "string", json_path = ".status.conditions[?(@.type==\"Issued\")].status", priority = 1),
@@ -109,11 +110,60 @@ pub struct AccessKeySpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub bucket_refs: Vec<Local>,
+    /// When the key is replaced by a new one, and what becomes of the one before it. Default: it is replaced when it is lost, or when the
+    /// annotation cooper.dev/rotate gets another text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<Rotation>,
+    /// Whether a new key is tried before it goes into the Secret, by one signed request to the service's S3 address: Off, or Signed. A
+    /// key that S3 does not know is deleted and another one made, while the key before it stays in use; one that nobody could try within
+    /// a minute goes into a Secret that has no other. Default: Off.
+    #[serde(default, skip_serializing_if = "KeyTest::is_off")]
+    pub test: KeyTest,
     /// Further entries of the Secret: name → text with the placeholders {{ accessKeyId }}, {{ secretAccessKey }}, {{ region }},
     /// {{ endpoint }}, {{ endpointHost }}, {{ bucket }} (with exactly one bucketRef) and {{ username }}. Default: none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 16384}))]
     pub template: BTreeMap<String, String>,
+}
+
+/// How a key is replaced: the new one goes into the Secret while the old one still works. Once the old one has not been used for the
+/// time of the overlap it is switched off, and after the same time again it is deleted.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new(format!("!has(self.every) || {} >= 3600", seconds("self.every"))).message("every must be 1h at least"),
+    validation = Rule::new(format!("!has(self.overlap) || {} >= 60", seconds("self.overlap"))).message("overlap must be 1m at least"),
+    validation = Rule::new(format!("!has(self.every) || (has(self.overlap) ? {} : 86400) < {}", seconds("self.overlap"), seconds("self.every"))).message("overlap (24h if it is not said) must be shorter than every")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Rotation {
+    /// Age at which the key is replaced, such as 90d; 1h at least. Default: never by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<Span>,
+    /// How long the old key still works after it was replaced, and after its last use; 1m at least, and shorter than every. It then
+    /// stays switched off for the same time before it is deleted. Default: 24h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap: Option<Span>,
+    /// Whether to keep the old key as long as this is set, and to switch it on again if it was switched off: the way back for those who
+    /// still hold it. The Secret keeps the new key, and no further rotation begins. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
+}
+
+/// Whether a new key is tried before it is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum KeyTest {
+    /// It is not.
+    #[default]
+    Off,
+    /// By one signed request.
+    Signed,
+}
+
+impl KeyTest {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+    fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
 }
 
 /// Where a user is.

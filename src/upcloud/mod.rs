@@ -4,7 +4,8 @@
 //! - [`cloud`] is one account as a pass sees it: the API and lists that all passes share.
 //! - The kinds, one file each: [`account`] (credentials), [`service`] (the root), and in a service [`bucket`], [`iam_user`],
 //!   [`iam_group`], [`iam_role`], [`iam_policy`] and [`static_website`]. [`principal`] has what users, groups and roles share: their
-//!   rights. [`secret`] renders what an access key's Secret holds, [`shape`] has what specs share.
+//!   rights; [`access`] says whether these allow anything. [`secret`] renders what an access key's Secret holds, [`s3`] tries a key,
+//!   [`shape`] has what specs share.
 
 #![allow(
     clippy::duplicated_attributes,
@@ -15,6 +16,7 @@
     reason = "the lines on the fields of a spec are what `kubectl explain` prints"
 )]
 
+pub mod access;
 pub mod account;
 pub mod api;
 pub mod bucket;
@@ -25,6 +27,7 @@ pub mod iam_policy;
 pub mod iam_role;
 pub mod iam_user;
 pub mod principal;
+pub mod s3;
 pub mod secret;
 pub mod service;
 pub mod shape;

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
+    access,
     api::ServiceId,
     document,
     iam_policy::IamPolicy,
@@ -118,6 +119,16 @@ pub struct Managed {
     pub policy: Option<Arc<IamPolicy>>,
 }
 
+impl Managed {
+    /// What it says, as far as cooper knows.
+    pub fn document(&self) -> Option<Value> {
+        match &self.policy {
+            Some(policy) => policy.enforced(),
+            None => access::system(&self.name),
+        }
+    }
+}
+
 impl PolicySource {
     fn reference(&self) -> Option<Reference> {
         match self {
@@ -206,6 +217,23 @@ pub fn resolve(
         tags: bounds.map(|bounds| bounds.tags.clone()).unwrap_or_default(),
         exclusive: grants.exclusive,
     })
+}
+
+/// What the managed policies that a spec names say, the boundary included, by their names at the cloud. What is not known is left out.
+pub fn documents(
+    child: &impl External,
+    parent: &Parent,
+    grants: &GrantSpec,
+    bounds: Option<&BoundSpec>,
+    known: &Known,
+) -> BTreeMap<String, Value> {
+    let boundary = bounds.and_then(|bounds| boundary(child, parent, bounds, known).ok().flatten());
+    let attached = grants.policies.iter();
+    attached
+        .filter_map(|source| source.managed(child, &parent.id, known).ok())
+        .chain(boundary)
+        .filter_map(|managed| Some((managed.name.clone(), managed.document()?)))
+        .collect()
 }
 
 /// The policy that bounds a user or role: the one place where this is decided.

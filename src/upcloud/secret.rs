@@ -41,6 +41,8 @@ pub struct Surroundings {
     pub username: String,
     /// Further entries, with placeholders.
     pub template: BTreeMap<String, String>,
+    /// The service answers S3 requests now: keys can be tried there. It stands in no entry.
+    pub usable: bool,
 }
 
 /// Words that a template may hold, as `{{ word }}`.
@@ -164,6 +166,7 @@ mod tests {
             path_style: false,
             bucket: None,
             username: "ci".into(),
+            usable: true,
             template: BTreeMap::new(),
         }
     }

@@ -17,7 +17,7 @@ use crate::engine::{
     external::{AccountKey, Adoption, Common, External, Unresolved},
     known::{Known, Reference, Shared},
     reason::Reason,
-    status::Status,
+    status::{Kind, Status},
 };
 
 mod external;
@@ -281,6 +281,13 @@ impl ObjectStorageService {
             namespace: self.spec.account_ref.namespace.clone().unwrap_or(own),
             name: self.spec.account_ref.name.clone(),
         }
+    }
+
+    /// Whether it is Ready: S3 answers.
+    pub fn is_usable(&self) -> bool {
+        let conditions = self.status.iter().flat_map(|status| &status.conditions);
+        let mut ready = conditions.filter(|condition| condition.type_ == Kind::Ready.name());
+        ready.any(|ready| ready.status == "True")
     }
 
     /// What is known of it.

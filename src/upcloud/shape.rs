@@ -77,6 +77,13 @@ impl Span {
     }
 }
 
+/// The seconds of a [`Span`] field, for CEL.
+pub fn seconds(field: &str) -> String {
+    format!(
+        "int({field}.substring(0, {field}.size() - 1)) * ({field}.endsWith('d') ? 86400 : {field}.endsWith('h') ? 3600 : {field}.endsWith('m') ? 60 : 1)"
+    )
+}
+
 impl JsonSchema for Span {
     fn inline_schema() -> bool {
         true

@@ -215,6 +215,8 @@ fn want(view: &View, setting: &Setting) -> key::KeyWant {
     key::KeyWant {
         want,
         serial: i64::from(view.resource.serial),
+        every: None,
+        asked: None,
         exclusive: setting.exclusive,
         hold: view.resource.hold,
         overlap: SignedDuration::from_mins(10),
@@ -487,6 +489,7 @@ fn ledger(view: &View, led: &Ledger, timeline: &Timeline, setting: &Setting) -> 
         }),
         revoking: key_names(led.revoking),
         full: led.full,
+        asked: None,
         secret_name: Some("s3".into()),
     }
 }

@@ -54,6 +54,8 @@ pub(super) fn case() -> Case {
         want: KeyWant {
             want: Want::Present,
             serial: 0,
+            every: None,
+            asked: None,
             exclusive: false,
             hold: false,
             overlap: SignedDuration::from_hours(24),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{KeyId, Moment, Nonce};
+use super::{KeyId, KeyWant, Moment, Nonce};
 
 /// What cooper knows and has decided about the access keys of this resource. Written by cooper only.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -28,10 +28,26 @@ pub struct Ledger {
     /// The cloud refused another key because the user has as many as it may have.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub full: bool,
+    /// The rotation that the annotation `cooper.dev/rotate` asked for last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
     /// Name of the Secret these keys belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub secret_name: Option<String>,
+}
+
+/// A rotation that was asked for by annotation.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// Digest of the annotation's text; empty once the annotation is gone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 64))]
+    pub text: String,
+    /// Unix second in which that text was first seen; keys of a smaller serial are replaced. 0: there was no key then to replace.
+    #[schemars(range(min = 0))]
+    pub serial: i64,
 }
 
 /// The key the Secret holds.
@@ -123,6 +139,15 @@ impl Ledger {
         Self {
             secret_name: name.map(str::to_owned),
             ..Self::default()
+        }
+    }
+
+    /// A ledger as it is begun, for a new resource or after its status was lost: whatever is asked for by annotation counts as served.
+    pub(super) fn begun(want: &KeyWant) -> Self {
+        let asked = want.asked.clone().map(|text| Asked { text, serial: 0 });
+        Self {
+            asked,
+            ..Self::for_secret(want.secret_name.as_deref())
         }
     }
 

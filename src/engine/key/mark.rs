@@ -108,6 +108,11 @@ pub fn data_digest(data: &BTreeMap<String, ByteString>) -> String {
     )
 }
 
+/// SHA-256 of a text, as hex.
+pub fn text_digest(text: &str) -> String {
+    sha256(std::iter::once(text.as_bytes()))
+}
+
 /// The data is the one its digest was made of.
 pub(super) fn is_intact(
     annotations: &BTreeMap<String, String>,

@@ -124,7 +124,10 @@ pub fn reserve(
     nonce: &Nonce,
     reservation: &Reservation,
 ) -> Ledger {
-    let mut ledger = stored.ledger.clone().unwrap_or_default();
+    let mut ledger = match &stored.ledger {
+        Some(ledger) => ledger.clone(),
+        None => Ledger::begun(want),
+    };
     if ledger.secret_name.is_none() {
         ledger.secret_name.clone_from(&want.secret_name);
     }

@@ -8,6 +8,7 @@
 //! - [`next()`] decides: pure, total, no clock but the `Date` of the key list. Row numbers in its comments are those of
 //!   the decision table in the documentation of that function.
 //! - [`allowed_in_chain`] says how far the process that minted a key may go on without a second list.
+//! - [`serial`] says which rotation a key must serve, by its age and by what an annotation asks for.
 //! - [`issued`] and [`events`] say what users are told.
 //! - `tests/key_model` searches all interleavings of two replicas, faults and user acts over these very functions.
 
@@ -21,6 +22,7 @@ mod mark;
 mod mint;
 mod next;
 mod report;
+mod schedule;
 pub(in crate::engine) mod staging;
 mod step;
 mod stored;
@@ -31,11 +33,12 @@ mod view;
 
 pub use chain::{Minting, allowed_in_chain, chain_list, chain_next};
 pub use id::{KeyId, Nonce, Uid};
-pub use ledger::{Attempt, Current, Ledger, Old, OldPhase, Phase};
-pub use mark::{Mark, Place, data_digest};
+pub use ledger::{Asked, Attempt, Current, Ledger, Old, OldPhase, Phase};
+pub use mark::{Mark, Place, data_digest, text_digest};
 pub use mint::{TestOutcome, after_test, refused, reserve};
 pub use next::next;
 pub use report::{events, issued};
+pub use schedule::{next_rotation, noticed, serial};
 pub use staging::{Reservation, STAGING_TYPE, Staging, StagingState, staging_name};
 pub use step::{BlockedBy, KeyStep, Note, WaitFor, Waiting};
 pub use stored::{

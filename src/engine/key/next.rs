@@ -48,7 +48,7 @@ pub fn next(stored: &Stored, listed: &Listed, want: &KeyWant) -> KeyStep {
     if !stored.finalizer {
         return KeyStep::Settled;
     }
-    let empty = Ledger::for_secret(want.secret_name.as_deref());
+    let empty = Ledger::begun(want);
     let ledger = match &stored.ledger {
         Some(ledger) => ledger,
         None => match evidence::rebuild(&View::new(stored, listed, want, &empty)) {

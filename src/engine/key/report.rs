@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::view::View;
 use super::{
     Attempt, BlockedBy, KeyId, KeyStep, KeyWant, Ledger, Listed, Note as Remark, OldPhase, Phase,
-    Stored, Target, Want,
+    Stored, Target, Want, next_rotation,
 };
 use crate::engine::event::Note;
 use crate::engine::outcome::Issue;
@@ -134,7 +134,13 @@ fn live(view: &View, step: &KeyStep) -> Said {
         .or_else(|| unknown(view))
         .unwrap_or_else(|| {
             let secret = secret_name(view);
-            (Reason::Issued, format!("Secret {secret} holds a live key"))
+            let next = next_rotation(Some(ledger), view.listed, view.spec);
+            let next = next.map(|at| format!("; it is replaced at {at}"));
+            let text = format!(
+                "Secret {secret} holds a live key{}",
+                next.unwrap_or_default()
+            );
+            (Reason::Issued, text)
         })
 }
 

@@ -155,8 +155,12 @@ pub enum Want {
 #[expect(clippy::struct_excessive_bools, reason = "fields of a spec")]
 pub struct KeyWant {
     pub want: Want,
-    /// Unix second of the schedule point or rotate annotation the key must serve; a smaller one is rotated.
+    /// Unix second of the schedule point or rotate annotation the key must serve; a smaller one is rotated. See [`super::serial`].
     pub serial: i64,
+    /// Age at which the key is rotated; `None`: it is not.
+    pub every: Option<SignedDuration>,
+    /// Digest of the annotation that asks for a rotation.
+    pub asked: Option<String>,
     /// Every key of this user that is not ours is deleted.
     pub exclusive: bool,
     /// Roll back: the replaced key is switched on again and kept.

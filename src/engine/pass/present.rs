@@ -75,6 +75,9 @@ impl<K: External> Pass<'_, K> {
             self.learn(Some(&desired), remote);
         }
         let outcome = done?;
+        if let (Some(remote), Outcome::InSync(..)) = (&now, &outcome) {
+            self.remarks = Some(K::remarks(&desired, remote));
+        }
         match (&now, &outcome) {
             (Some(remote), Outcome::InSync(..)) if K::Keys::ISSUES => {
                 self.issue(&site, &desired, remote, outcome).await
@@ -120,6 +123,7 @@ impl<K: External> Pass<'_, K> {
             return Ok(Outcome::NotThere);
         };
         self.learn(Some(&desired), &now);
+        self.remarks = Some(K::remarks(&desired, &now));
         let diff = K::diff(&desired, &now, &self.subject.status.at_provider);
         let seen = diff.changes.iter().filter(|change| !K::unseen(change));
         let differences = seen.map(ToString::to_string).chain(diff.fixed).collect();

@@ -9,14 +9,31 @@ use crate::engine::{
     clock::later,
     delay,
     event::Note,
-    external::{External, Phase},
+    external::{External, Phase, Remark},
     fault::Class,
     keyring::Keyring,
     outcome::{Outcome, tell},
     reason::Reason,
-    status::{Conditions, Kind},
+    status::{Conditions, IssuedKey, Kind},
     subject::StatusOf,
 };
+
+/// Sets the conditions of a kind's own, and takes away those that are not said any more.
+fn set_own(conditions: &mut Conditions, all: &[&'static str], remarks: Vec<Remark>) {
+    for name in all {
+        if !remarks.iter().any(|remark| remark.about == *name) {
+            conditions.clear(Kind::Own(name));
+        }
+    }
+    for remark in remarks {
+        conditions.set(
+            Kind::Own(remark.about),
+            remark.truth,
+            remark.reason,
+            remark.message,
+        );
+    }
+}
 
 impl<K: External> Pass<'_, K> {
     /// Publishes what the pass came to, if it differs from what stands, and sets the next look.
@@ -68,6 +85,13 @@ impl<K: External> Pass<'_, K> {
                 .is_some_and(|spec| K::Keys::spec(spec).is_none())
         {
             conditions.clear(Kind::Issued);
+            status.key = None;
+        }
+        if let Some(key) = self.key.take() {
+            status.key = Some(key).filter(|key| *key != IssuedKey::default());
+        }
+        if let Some(remarks) = self.remarks.take() {
+            set_own(&mut conditions, K::REMARKS, remarks);
         }
         status.conditions = conditions.finish();
         status.observed_generation = self.subject.meta.generation;
@@ -131,7 +155,10 @@ impl<K: External> Pass<'_, K> {
                 (*reason, text.clone())
             }
             Outcome::Held(text) => (Reason::DeletionHeld, text.clone()),
-            Outcome::Failed(fault) if fault.class != Class::Conflict => {
+            // A refused key is told where its test is.
+            Outcome::Failed(fault)
+                if fault.class != Class::Conflict && fault.reason != Reason::NewKeyNotAccepted =>
+            {
                 (fault.reason, fault.told())
             }
             _ => return,

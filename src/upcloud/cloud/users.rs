@@ -2,8 +2,16 @@
 
 use super::{Seen, UpCloud};
 use crate::{
-    engine::{budget::Lane, fault::Fault, keyring::NotMinted, shared::Fetched},
-    upcloud::api::{AccessKey, ApiError, CreatedKey, Dated, KeyId, KeyStatus, ServiceId, User},
+    engine::{
+        budget::Lane,
+        fault::Fault,
+        keyring::{NotMinted, Tested},
+        shared::Fetched,
+    },
+    upcloud::{
+        api::{AccessKey, ApiError, CreatedKey, Dated, KeyId, KeyStatus, ServiceId, User},
+        s3::Probe,
+    },
 };
 
 impl UpCloud {
@@ -98,6 +106,13 @@ impl UpCloud {
             .users
             .edit(of, user, |row| row.access_keys.push(key));
         Ok(made)
+    }
+
+    /// Tries a key at the service's S3 address.
+    pub async fn probe(&self, probe: &Probe<'_>) -> Tested {
+        probe
+            .send(self.api().transport(), self.shared.clock.now())
+            .await
     }
 
     /// Sets a key Active or Inactive; one that is gone is as good.

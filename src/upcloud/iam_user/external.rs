@@ -1,6 +1,7 @@
 //! A user at the cloud: what it shall be, and the steps to it. Its access key is another matter, see [`AccessKeys`].
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
@@ -9,17 +10,19 @@ use std::{
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{AccessKeys, IamUser, Joined, UserFacts, UserPlace, UserSpec};
 use crate::{
     engine::{
-        external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
+        external::{Common, Diff, External, Held, Ref, Remark, Resolved, Unresolved},
         fault::Fault,
         known::{Known, Shared},
         reason::Reason,
+        status::Truth,
     },
     upcloud::{
+        access::{self, Policy, Powers},
         account::Account,
         api::{Owner, ServiceId, User},
         bucket::Bucket,
@@ -35,13 +38,27 @@ use crate::{
 /// Groups by name at the cloud, with the time of their making.
 type Groups = BTreeMap<String, Option<Timestamp>>;
 
+/// The condition of a user whose key is good for nothing: False, and absent otherwise.
+const EFFECTIVE: &str = "Effective";
+
 /// What a user shall be.
 #[derive(Clone, Debug)]
 pub struct Desired {
     pub(super) rights: Rights,
     pub(super) groups: Groups,
+    /// What its policies, its boundary and its groups say, as far as it is known.
+    pub(super) said: Said,
     /// What stands beside the key in the Secret; `None` if no key is wanted.
     pub(super) surroundings: Option<Surroundings>,
+}
+
+/// Documents by which its rights are judged; they change nothing at the cloud.
+#[derive(Clone, Debug, Default)]
+pub struct Said {
+    /// Of the managed policies that it names, by their names at the cloud.
+    pub(super) managed: BTreeMap<String, Value>,
+    /// Of the policies that its groups give it.
+    pub(super) of_groups: Vec<(String, Option<Value>)>,
 }
 
 /// A user as one answer showed it.
@@ -190,6 +207,10 @@ impl External for IamUser {
             .iter()
             .map(|local| self.group(local, &parent.id, known))
             .collect::<Result<_, _>>()?;
+        let said = Said {
+            managed: principal::documents(self, &parent, &spec.grants, Some(&spec.bounds), known),
+            of_groups: self.said_by_groups(known),
+        };
         let surroundings = spec
             .access_key
             .as_ref()
@@ -204,6 +225,7 @@ impl External for IamUser {
             desired: Desired {
                 rights,
                 groups,
+                said,
                 surroundings,
             },
         })
@@ -352,6 +374,49 @@ impl External for IamUser {
         now.has.held("user", exclusive, &facts.grants)
     }
 
+    const REMARKS: &'static [&'static str] = &[EFFECTIVE];
+
+    /// A key that is good for nothing, as far as cooper sees: what others attached counts, as does a boundary that they set; groups that
+    /// others put the user into show nowhere.
+    fn remarks(want: &Desired, now: &Remote) -> Vec<Remark> {
+        if want.surroundings.is_none() {
+            return Vec::new();
+        }
+        let named = |name: &str| match want.said.managed.get(name) {
+            Some(document) => Some(Cow::Borrowed(document)),
+            None => access::system(name).map(Cow::Owned),
+        };
+        let attached = now.has.policies.iter().map(|name| Policy {
+            name,
+            document: named(name),
+        });
+        let inline = now.has.inline.iter().map(|name| Policy {
+            name,
+            document: want.rights.inline.get(name).map(Cow::Borrowed),
+        });
+        let of_groups = want.said.of_groups.iter().map(|(name, said)| Policy {
+            name,
+            document: said.as_ref().map(Cow::Borrowed),
+        });
+        let hidden = want.rights.boundary.as_ref();
+        let hidden = hidden.filter(|_| now.has.boundary_hidden);
+        let boundary = now.has.boundary.as_ref().or(hidden).map(|name| Policy {
+            name,
+            document: named(name),
+        });
+        let powers = Powers {
+            policies: attached.chain(inline).chain(of_groups).collect(),
+            boundary,
+        };
+        let remark = powers.nothing().map(|nothing| Remark {
+            about: EFFECTIVE,
+            truth: Truth::False,
+            reason: nothing.reason,
+            message: nothing.message,
+        });
+        remark.into_iter().collect()
+    }
+
     /// What only deep reads show has been read by itself in this pass; what lists show is looked at once more.
     fn narrows(change: &Change) -> bool {
         matches!(change, Change::Rights(rights::Change::Detach(_)))
@@ -367,6 +432,15 @@ impl External for IamUser {
 }
 
 impl IamUser {
+    /// What the policies of its groups say.
+    fn said_by_groups(&self, known: &Known) -> Vec<(String, Option<Value>)> {
+        let groups = self.spec.groups.iter();
+        let found = groups.filter_map(|local| known.named(self, &local.reference()).ok());
+        found
+            .flat_map(|group: Arc<IamGroup>| group.documents(known))
+            .collect()
+    }
+
     /// Name at the cloud of a group to be in, and when it was made; waits until it exists there.
     fn group(
         &self,

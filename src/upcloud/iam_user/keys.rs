@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{AccessKeySpec, Desired, IamUser, Remote, UserPlace, UserSpec};
+use super::{AccessKeySpec, Desired, IamUser, KeyTest, Remote, UserPlace, UserSpec};
 use crate::{
     confidential::Confidential,
     engine::{
         external::{AccountKey, Unresolved},
         fault::Fault,
-        key::{self, KeyId, ListedKey},
-        keyring::{KeySpec, Keyring, Keys, Minted, NotMinted},
+        key::{self, KeyId, ListedKey, TestOutcome},
+        keyring::{KeySpec, Keyring, Keys, Minted, NotMinted, Tested},
         known::Known,
         reason::Reason,
     },
@@ -19,13 +19,14 @@ use crate::{
         api::{AccessKey, KeyStatus, ServiceId, User},
         bucket::Bucket,
         cloud::{Seen, UpCloud},
+        s3::Probe,
         secret::{self, Surroundings},
         service::{Parent, S3Endpoint},
-        shape::{Local, elsewhere, not_made},
+        shape::{Local, Span, elsewhere, not_made},
     },
 };
 
-/// How long an old key stays usable beside the one that replaces it.
+/// How long an old key stays usable beside the one that replaces it, if the spec does not say.
 const OVERLAP: Duration = Duration::from_hours(24);
 
 impl IamUser {
@@ -66,6 +67,7 @@ impl IamUser {
             bucket,
             username: username.to_owned(),
             template: key.template.clone(),
+            usable: parent.service.is_usable(),
         };
         surroundings.check().map_err(|wrong| Unresolved::Refused {
             reason: Reason::InvalidSpec,
@@ -118,13 +120,16 @@ impl Keyring<IamUser> for AccessKeys {
 
     fn spec(spec: &UserSpec) -> Option<KeySpec> {
         let key = spec.access_key.as_ref()?;
+        let rotation = key.rotation.clone().unwrap_or_default();
         Some(KeySpec {
             secret_name: key.secret_name.clone(),
             labels: key.labels.clone(),
             annotations: key.annotations.clone(),
             exclusive: spec.grants.exclusive,
-            overlap: OVERLAP,
-            hold: false,
+            overlap: rotation.overlap.as_ref().map_or(OVERLAP, Span::duration),
+            hold: rotation.hold,
+            every: rotation.every.as_ref().map(Span::duration),
+            test: key.test == KeyTest::Signed,
         })
     }
 
@@ -167,6 +172,27 @@ impl Keyring<IamUser> for AccessKeys {
             created_at: made.value.created_at.unwrap_or(made.at),
             at: made.at,
         })
+    }
+
+    fn untestable(want: &Desired) -> Option<String> {
+        let usable = want.surroundings.as_ref().is_none_or(|it| it.usable);
+        (!usable).then(|| "it waits until the service is Ready".into())
+    }
+
+    async fn test(cloud: &UpCloud, want: &Desired, id: &KeyId, secret: &Confidential) -> Tested {
+        let Some(around) = &want.surroundings else {
+            return Tested {
+                outcome: TestOutcome::Unreachable,
+                why: "the spec names no service".into(),
+            };
+        };
+        let probe = Probe {
+            endpoint: &around.endpoint,
+            region: &around.region,
+            id,
+            secret,
+        };
+        cloud.probe(&probe).await
     }
 
     async fn set_active(

@@ -20,6 +20,7 @@ fn wanting(policies: &[&str]) -> Desired {
             ..Rights::default()
         },
         groups: BTreeMap::new(),
+        said: Said::default(),
         surroundings: None,
     }
 }

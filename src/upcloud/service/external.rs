@@ -267,6 +267,7 @@ impl External for ObjectStorageService {
             "id": facts.and_then(|facts| facts.id.as_ref()),
             "region": facts.and_then(|facts| facts.region.as_ref()),
             "endpoint": facts.and_then(|facts| facts.endpoint.as_ref()),
+            "usable": self.is_usable(),
             "websiteDomain": facts.and_then(|facts| facts.website_domain.as_ref()),
             "allowedNamespaces": self.spec.allowed_namespaces,
         })

@@ -85,6 +85,7 @@ fn rules() -> Vec<Rule> {
     all.extend(users());
     all.extend(["IamGroup", "IamUser", "IamRole"].map(inline_names));
     all.extend(["IamUser", "IamRole"].map(tag_keys));
+    all.extend(rotations());
     all.extend(error_pages());
     all
 }
@@ -329,6 +330,58 @@ fn tag_keys(kind: &'static str) -> Rule {
         ],
         fails: vec![named("a/b"), named("a b"), named(&"a".repeat(129))],
     }
+}
+
+fn rotations() -> Vec<Rule> {
+    let new = |rotation: Value| {
+        let key = json!({"secretName": "ci-s3", "rotation": rotation});
+        New("ci", json!({ "accessKey": key }))
+    };
+    let rule = |message: &str, passes, fails| Rule {
+        kind: "IamUser",
+        at: ".spec.accessKey.rotation",
+        message: message.to_owned(),
+        passes,
+        fails,
+    };
+    vec![
+        rule(
+            "every must be 1h at least",
+            vec![
+                new(json!({})),
+                new(json!({"every": "1h", "overlap": "1m"})),
+                new(json!({"every": "90d"})),
+            ],
+            vec![
+                new(json!({"every": "59m", "overlap": "1m"})),
+                new(json!({"every": "3599s", "overlap": "1m"})),
+            ],
+        ),
+        rule(
+            "overlap must be 1m at least",
+            vec![
+                new(json!({"overlap": "60s"})),
+                new(json!({"overlap": "1m", "hold": true})),
+            ],
+            vec![
+                new(json!({"overlap": "59s"})),
+                new(json!({"overlap": "0d"})),
+            ],
+        ),
+        rule(
+            "overlap (24h if it is not said) must be shorter than every",
+            vec![
+                new(json!({"every": "25h"})),
+                new(json!({"every": "2h", "overlap": "119m"})),
+                new(json!({"overlap": "90d"})),
+            ],
+            vec![
+                new(json!({"every": "1d"})),
+                new(json!({"every": "2h", "overlap": "2h"})),
+                new(json!({"every": "1d", "overlap": "1440m"})),
+            ],
+        ),
+    ]
 }
 
 fn error_pages() -> Vec<Rule> {

@@ -53,7 +53,7 @@ impl<K: External> Desk<'_, '_, K> {
                         .await?;
                 }
             }
-            // Answered before a step gets here; the signed test is not asked for yet (`KeyWant::test` is false).
+            // Answered before a step gets here.
             KeyStep::Test { .. }
             | KeyStep::Mint { .. }
             | KeyStep::UserGoes

@@ -52,6 +52,11 @@ impl<K: External> Desk<'_, '_, K> {
             at: keys.at,
             keys: keys.keys.clone(),
         };
+        let ledger = stored.ledger.as_ref();
+        if key::noticed(ledger, &listed, &self.want).is_some() {
+            return Ok(false);
+        }
+        self.want.serial = key::serial(ledger, &listed, &self.want);
         let step = key::next(&stored, &listed, &self.want);
         if step != KeyStep::Settled {
             return Ok(false);

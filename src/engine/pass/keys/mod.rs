@@ -7,6 +7,7 @@
 mod act;
 mod look;
 mod mint;
+mod probe;
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,13 @@ use super::{Pass, Stop, present::Site};
 use crate::engine::{
     external::{Adoption, Cloud, External, View},
     fault::{Class, Fault},
+    intent::ROTATE,
     key::{self, BlockedBy, KeyStep, KeyWant, Ledger, Listed, Minting, Stored, Uid, WaitFor},
     keyring::{KeySpec, Keyring, Keys},
     outcome::Outcome,
     reason::Reason,
     secret::Found,
+    status::IssuedKey,
 };
 use mint::Mint;
 
@@ -70,6 +73,8 @@ struct Desk<'p, 'e, K: External> {
     began: Instant,
     /// The account with the next requests already paid.
     paid: Option<K::Cloud>,
+    /// Why the data plane does not accept the key that this pass made.
+    rejected: Option<String>,
 }
 
 impl<K: External> Pass<'_, K> {
@@ -133,6 +138,7 @@ impl<K: External> Pass<'_, K> {
             want,
             began: Instant::now(),
             paid: None,
+            rejected: None,
         };
         if let Some(keys) = now.and_then(K::Keys::seen).filter(|_| may_be_settled)
             && desk.is_settled(&keys).await?
@@ -166,11 +172,14 @@ impl<K: External> Pass<'_, K> {
         let spec = spec.unwrap_or_else(KeySpec::nothing);
         KeyWant {
             want,
+            // Known once the keys are listed.
             serial: 0,
+            every: spec.every.and_then(|every| every.try_into().ok()),
+            asked: self.subject.annotation(ROTATE).map(key::text_digest),
             exclusive: spec.exclusive,
             hold: spec.hold,
             overlap: SignedDuration::try_from(spec.overlap).unwrap_or(SignedDuration::MAX),
-            test: false,
+            test: spec.test,
             quota: K::Keys::QUOTA,
             place: K::Keys::place(&site.account, &site.place),
             secret_name: Some(spec.secret_name).filter(|name| !name.is_empty()),
@@ -185,6 +194,8 @@ impl<K: External> Pass<'_, K> {
 enum Turn {
     /// Read again and decide anew.
     Again,
+    /// The same, with a list of its own: what happened ends the chain.
+    Afresh,
     /// Go on with the key that was minted just now.
     Chain(Minting, List),
     /// That is it.
@@ -210,6 +221,14 @@ impl<K: External> Desk<'_, '_, K> {
                 (None, Some(list)) if sight.is_bare() => list,
                 (None, _) => self.list(user_exists).await?,
             };
+            let ledger = sight.stored.ledger.as_ref();
+            if chain.is_none()
+                && let Some(noticed) = key::noticed(ledger, &list.listed, &self.want)
+            {
+                self.record(noticed).await?;
+                continue;
+            }
+            self.want.serial = key::serial(ledger, &list.listed, &self.want);
             let step = match &chain {
                 None => key::next(&sight.stored, &list.listed, &self.want),
                 Some((own, _)) => {
@@ -222,8 +241,12 @@ impl<K: External> Desk<'_, '_, K> {
                     step
                 }
             };
+            if let (Some(fault), KeyStep::Mint { .. }) = (self.rejection(), &step) {
+                return Err(fault.into());
+            }
             match self.turn(sight, list, step).await? {
                 Turn::Again => {}
+                Turn::Afresh => chain = None,
                 Turn::Chain(minting, list) => chain = Some((minting, list)),
                 Turn::End(tended) => return Ok(tended),
             }
@@ -256,6 +279,7 @@ impl<K: External> Desk<'_, '_, K> {
                     None => Turn::End(self.soon()),
                 }
             }
+            KeyStep::Test { attempt, slot, .. } => self.test(sight, &list, &attempt, slot).await?,
             step => {
                 self.act(sight, step).await?;
                 Turn::Again
@@ -270,7 +294,24 @@ impl<K: External> Desk<'_, '_, K> {
     /// Says what the Secret came to; only a resource that is wanted has anything to issue.
     fn tell(&mut self, stored: &Stored, listed: &Listed, step: &KeyStep) {
         if self.want.want == key::Want::Present {
-            self.pass.issue = Some(key::issued(stored, listed, &self.want, step));
+            let mut issue = key::issued(stored, listed, &self.want, step);
+            if let Some(fault) = self.rejection() {
+                (issue.reason, issue.message) = (fault.reason, fault.message);
+            }
+            self.pass.issue = Some(issue);
+            let rotates_at = key::next_rotation(stored.ledger.as_ref(), listed, &self.want);
+            self.look_again_at(listed, rotates_at);
+            self.pass.key = Some(IssuedKey::of(stored.ledger.as_ref(), listed, rotates_at));
+        }
+    }
+
+    /// A rotation that comes before the next look is not slept over.
+    fn look_again_at(&mut self, listed: &Listed, moment: Option<key::Moment>) {
+        let left = moment.map(|at| at.timestamp().duration_since(listed.at));
+        let left = left.and_then(|left| Duration::try_from(left).ok());
+        if let Some(left) = left.filter(|left| *left < self.pass.engine.core.settings.drift) {
+            let left = left + Duration::from_secs(1);
+            self.pass.retry = Some(self.pass.retry.map_or(left, |retry| retry.min(left)));
         }
     }
 
