@@ -6,7 +6,8 @@
 
 use std::{
     borrow::Cow,
-    fmt::{Debug, Display},
+    convert::Infallible,
+    fmt::{self, Debug, Display},
     future::Future,
     hash::Hash,
 };
@@ -358,6 +359,23 @@ impl<C> Default for Diff<C> {
             changes: Vec::new(),
             fixed: Vec::new(),
         }
+    }
+}
+
+/// The change of a kind that has nothing to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Never(Infallible);
+
+impl Never {
+    /// There is none.
+    pub fn refute(&self) -> ! {
+        match self.0 {}
+    }
+}
+
+impl Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.refute()
     }
 }
 

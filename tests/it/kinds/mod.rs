@@ -1,5 +1,6 @@
 //! The kinds of UpCloud, each against the emulated cloud.
 
+mod domain;
 mod policy;
 mod service;
 mod user;
