@@ -34,5 +34,6 @@ mod scene;
 mod secret_entries;
 mod secrets;
 mod secrets_watch;
+mod tenancy;
 mod unknowns;
 mod upcloud_client;

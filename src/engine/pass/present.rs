@@ -75,6 +75,9 @@ impl<K: External> Pass<'_, K> {
             self.learn(Some(&desired), remote);
         }
         let outcome = done?;
+        if matches!(outcome, Outcome::Refused(..)) && self.origin().is_none() {
+            self.unreserve(&site.account, &site.place);
+        }
         match (&now, &outcome) {
             (Some(remote), Outcome::InSync(..)) if K::Keys::ISSUES => {
                 self.issue(&site, &desired, remote, outcome).await
