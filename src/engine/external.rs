@@ -179,8 +179,8 @@ pub trait External:
     }
 
     /// What a user should still know of a remote that is ready; for the message of `Ready`.
-    fn hint(now: &Self::Remote) -> Option<String> {
-        let _ = now;
+    fn hint(want: &Self::Desired, now: &Self::Remote) -> Option<String> {
+        let _ = (want, now);
         None
     }
 

@@ -172,7 +172,7 @@ mod tests {
     async fn what_is_due_after_a_step_wakes_in_order() {
         let clock = Clock::system();
         let wakes = Arc::new(Wakes::new(clock.clone()));
-        let mut stream = wakes.listen("g", "K");
+        let mut stream = wakes.listen(&"g".into(), &"K".into());
         let now = clock.now();
         wakes.at(&target("late"), Some(later(now, Duration::from_hours(2))));
         wakes.at(&target("second"), Some(later(now, Duration::from_mins(10))));

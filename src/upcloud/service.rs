@@ -309,7 +309,11 @@ impl Parent {
 
     /// The policy that the owner of the service puts as a permissions boundary on every user and role of this namespace; waits until it
     /// exists at the cloud, for nothing may be made without it.
-    pub fn boundary(&self, namespace: &str, known: &Known) -> Result<Option<String>, Unresolved> {
+    pub fn boundary(
+        &self,
+        namespace: &str,
+        known: &Known,
+    ) -> Result<Option<Arc<IamPolicy>>, Unresolved> {
         let tenants = self.service.spec.allowed_namespaces.iter();
         let own = self.service.namespace().unwrap_or_default();
         let mut tenants = tenants.filter(|tenant| tenant.name == namespace && namespace != own);
@@ -318,9 +322,9 @@ impl Parent {
             return Ok(None);
         };
         let policy = known.get::<IamPolicy>(&own, &wanted.name);
-        let made = policy.as_ref().and_then(|policy| policy.made());
-        let made = made.filter(|place| place.service == self.id);
-        let made = made.ok_or_else(|| Unresolved::Waiting {
+        let is_made =
+            |policy: &Arc<IamPolicy>| policy.made().is_some_and(|place| place.service == self.id);
+        let policy = policy.filter(is_made).ok_or_else(|| Unresolved::Waiting {
             reason: Reason::ReferenceNotReady,
             message: format!(
                 "IamPolicy {own}/{}, the permissions boundary of namespace {namespace}, does not exist at the cloud yet; ask the owner of service {} for it",
@@ -328,7 +332,7 @@ impl Parent {
                 self.service.name_any()
             ),
         })?;
-        Ok(Some(made.name.clone()))
+        Ok(Some(policy))
     }
 }
 

@@ -395,7 +395,7 @@ impl External for StaticWebsite {
         }
     }
 
-    fn hint(now: &Remote) -> Option<String> {
+    fn hint(_: &Desired, now: &Remote) -> Option<String> {
         let now = &now.site;
         let bucket = now.bucket_name.as_deref().unwrap_or_default();
         Some(if now.enabled == Some(false) {
@@ -509,7 +509,7 @@ mod tests {
 
     #[test]
     fn a_ready_website_says_that_its_bucket_must_be_public() {
-        let hint = StaticWebsite::hint(&shown()).unwrap();
+        let hint = StaticWebsite::hint(&wanted(), &shown()).unwrap();
         assert!(hint.contains("bucket site is publicly readable"));
     }
 

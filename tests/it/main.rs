@@ -35,5 +35,6 @@ mod secret_entries;
 mod secrets;
 mod secrets_watch;
 mod tenancy;
+mod tls;
 mod unknowns;
 mod upcloud_client;

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::ground::{Ground, Need};
+use crate::ground::{Ground, Need, eventually};
 use crate::hands::{has_bucket, named};
-use crate::scene::{Scene, document};
+use crate::s3::S3;
+use crate::scene::{PATIENCE, Scene, document};
 
 const SERVICE: &str = "ObjectStorageService";
 
@@ -47,6 +48,52 @@ impl Two {
         };
         let patch = json!({"spec": {"allowedNamespaces": allowed}});
         self.owner.merge(kind, name, patch).await;
+    }
+
+    /// The owner consents, and bounds the tenant by its policy `limit`, which allows everything in bucket `shared` only.
+    async fn bound(&self) {
+        let tenant: &str = &self.tenant.namespace;
+        let allowed = json!([{"name": tenant, "permissionsBoundaryRef": {"name": "limit"}}]);
+        let patch = json!({"spec": {"allowedNamespaces": allowed}});
+        self.owner.merge(SERVICE, "media", patch).await;
+    }
+
+    async fn limit(&self) {
+        let document = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": ["s3:*"], "Resource": ["arn:aws:s3:::shared", "arn:aws:s3:::shared/*"],
+        }]});
+        let policy = json!({"serviceRef": {"name": "media"}, "document": document});
+        self.owner.apply("IamPolicy", "limit", policy).await;
+    }
+
+    /// Buckets `ledger` and `shared` of the owner, each with an object `one`.
+    async fn ledger(&self) {
+        for bucket in ["ledger", "shared"] {
+            let spec = json!({"serviceRef": {"name": "media"}});
+            self.owner.apply("Bucket", bucket, spec).await;
+            self.owner.ready("Bucket", bucket).await;
+        }
+        self.owner.user().await;
+        self.owner.ready("IamUser", "ci").await;
+        let s3 = S3::of(&self.owner.secret("ci-s3").await.unwrap());
+        for bucket in ["ledger", "shared"] {
+            assert_eq!(s3.put(bucket, "one", "1").await, 200);
+        }
+    }
+
+    /// What the tenant's key is answered in a bucket: to a read, a write.
+    async fn tries(&self, bucket: &str) -> [u16; 2] {
+        let s3 = S3::of(&self.tenant.secret("guest-s3").await.unwrap());
+        [
+            s3.get(bucket, "one").await.as_u16(),
+            s3.put(bucket, "two", "2").await.as_u16(),
+        ]
+    }
+
+    /// The boundary of the tenant's user at the cloud.
+    async fn boundary(&self) -> Value {
+        let user = self.owner.theirs("GET", "/users/guest", Value::Null).await;
+        user["permissions_boundary"].clone()
     }
 
     /// A spec of something in the owner's service.
@@ -138,9 +185,10 @@ async fn consent_taken_back_writes_nothing_and_keeps_the_key() {
     two.tenant.merge("IamUser", "guest", patch).await;
     let told = two.refused("IamUser", "guest").await;
     assert!(told.contains("nothing is written"), "{told}");
-    two.tenant
-        .until("IamUser", "guest", "Ready", "True", "")
-        .await;
+    let status = two.tenant.status("IamUser", "guest").await;
+    let conditions = status["conditions"].as_array().unwrap();
+    let ready = conditions.iter().find(|found| found["type"] == "Ready");
+    assert_eq!(ready.unwrap()["status"], "True", "{status}");
     assert_eq!(two.owner.writes().await, [] as [String; 0]);
     assert_eq!(two.tenant.secret("guest-s3").await, before);
     assert_eq!(two.owner.live_keys("guest").await.len(), 1);
@@ -280,4 +328,129 @@ async fn two_namespaces_do_not_share_a_bucket() {
     two.tenant.delete("Bucket", "logs").await;
     two.tenant.gone("Bucket", "logs").await;
     assert!(has_bucket(&two.owner.at_cloud().await, "logs"));
+}
+
+#[tokio::test]
+async fn a_bounded_tenants_key_reads_what_the_boundary_allows_and_nothing_else() {
+    let Some(two) = Two::open().await else { return };
+    two.ledger().await;
+    two.limit().await;
+    two.bound().await;
+    two.guest().await;
+    two.tenant.ready("IamUser", "guest").await;
+    assert_eq!(two.boundary().await, "limit");
+    assert_eq!(two.tries("shared").await, [200, 200]);
+    assert_eq!(two.tries("ledger").await, [403, 403]);
+
+    // More rights of every kind a tenant can give itself.
+    let more = json!({"spec": {
+        "policies": [{"policyRef": {"name": "all"}}, {"systemPolicy": "ECSS3FullAccess"}],
+        "inlinePolicies": {"all": document("*")},
+    }});
+    two.tenant.merge("IamUser", "guest", more).await;
+    two.tenant.ready("IamUser", "guest").await;
+    assert_eq!(two.tries("ledger").await, [403, 403]);
+}
+
+#[tokio::test]
+async fn without_a_boundary_consent_is_to_all_data() {
+    let Some(two) = Two::sharing().await else {
+        return;
+    };
+    two.ledger().await;
+    two.guest().await;
+    two.tenant.ready("IamUser", "guest").await;
+    assert_eq!(two.tries("ledger").await, [200, 200]);
+}
+
+#[tokio::test]
+async fn a_tenant_cannot_put_a_boundary_of_its_own_in_place_of_its_owners() {
+    let Some(two) = Two::open().await else { return };
+    two.limit().await;
+    two.bound().await;
+    two.guest().await;
+    let own = json!({"spec": {"permissionsBoundary": {"policyRef": {"name": "all"}}}});
+    two.tenant.merge("IamUser", "guest", own).await;
+    two.tenant.ready("IamUser", "guest").await;
+    let told = two
+        .tenant
+        .until("IamUser", "guest", "Ready", "True", "")
+        .await;
+    assert!(
+        told.contains("permissionsBoundary is not in force"),
+        "{told}"
+    );
+    assert_eq!(two.boundary().await, "limit");
+}
+
+#[tokio::test]
+async fn nobody_is_made_before_the_boundary_exists() {
+    let Some(two) = Two::open().await else { return };
+    two.bound().await;
+    two.guest().await;
+    let told = two
+        .tenant
+        .until("IamUser", "guest", "Resolved", "False", "ReferenceNotReady")
+        .await;
+    assert!(
+        told.contains("the permissions boundary of namespace"),
+        "{told}"
+    );
+    let cloud = two.owner.at_cloud().await;
+    assert_eq!(named(&cloud, "users", "guest"), Value::Null);
+    two.limit().await;
+    two.tenant.ready("IamUser", "guest").await;
+    assert_eq!(two.boundary().await, "limit");
+}
+
+#[tokio::test]
+async fn a_boundary_given_later_bounds_who_is_there_already() {
+    let Some(two) = Two::sharing().await else {
+        return;
+    };
+    two.ledger().await;
+    two.guest().await;
+    two.tenant.ready("IamUser", "guest").await;
+    two.limit().await;
+    two.owner.ready("IamPolicy", "limit").await;
+    two.bound().await;
+    eventually(PATIENCE, "the tenant is bounded", async || {
+        let boundary = two.boundary().await;
+        let is_bounded = boundary == "limit";
+        is_bounded.then_some(()).ok_or_else(|| boundary.to_string())
+    })
+    .await;
+    assert_eq!(two.tries("ledger").await, [403, 403]);
+}
+
+#[tokio::test]
+async fn a_role_of_a_bounded_tenant_is_made_with_the_boundary() {
+    let Some(two) = Two::open().await else { return };
+    two.limit().await;
+    two.bound().await;
+    two.guest().await;
+    let role = json!({"trust": {"userRefs": [{"name": "guest"}]}, "policies": [{"policyRef": {"name": "all"}}]});
+    two.tenant
+        .apply("IamRole", "runner", two.inside(role))
+        .await;
+    two.tenant.ready("IamRole", "runner").await;
+    let role = two.owner.theirs("GET", "/roles/runner", Value::Null).await;
+    assert_eq!(role["permissions_boundary"], "limit", "{role}");
+}
+
+#[tokio::test]
+async fn a_boundary_in_use_is_not_deleted_and_does_not_hold_its_service() {
+    let Some(two) = Two::open().await else { return };
+    two.limit().await;
+    two.owner.ready("IamPolicy", "limit").await;
+    two.bound().await;
+    two.owner.delete("IamPolicy", "limit").await;
+    let told = two
+        .owner
+        .until("IamPolicy", "limit", "Ready", "False", "DeletionHeld")
+        .await;
+    assert!(told.contains(SERVICE), "{told}");
+    two.owner.delete(SERVICE, "media").await;
+    two.owner.gone("IamPolicy", "limit").await;
+    two.owner.gone(SERVICE, "media").await;
 }

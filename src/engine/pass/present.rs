@@ -227,7 +227,7 @@ impl<K: External> Pass<'_, K> {
                 self.confirm(site);
                 Ok(Turn::End(Outcome::InSync(
                     K::phase(remote),
-                    K::hint(remote),
+                    K::hint(desired, remote),
                 )))
             }
             (Step::Wait, Some(remote), _) => Ok(Turn::End(Outcome::Busy(

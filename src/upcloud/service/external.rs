@@ -259,7 +259,7 @@ impl External for ObjectStorageService {
         }
     }
 
-    fn hint(now: &Remote) -> Option<String> {
+    fn hint(_: &Desired, now: &Remote) -> Option<String> {
         messages(&now.row).map(|messages| format!("the cloud says: {messages}"))
     }
 

@@ -45,13 +45,56 @@ fn rules() -> Vec<Rule> {
     for kind in ["ObjectStorageService", "Bucket", "IamPolicy", "IamUser"] {
         all.push(optional(kind, "name"));
     }
-    for kind in ["Bucket", "IamPolicy", "IamUser", "StaticWebsite"] {
+    for kind in [
+        "Bucket",
+        "IamPolicy",
+        "IamUser",
+        "StaticWebsite",
+        "CustomDomain",
+    ] {
         all.push(parent(kind, "serviceRef"));
     }
     all.extend([
         bucket_name(),
         parent("ObjectStorageService", "accountRef"),
         optional("IamPolicy", "description"),
+        rule(
+            "StaticWebsite",
+            ".spec",
+            "domainRef cannot be changed, added or removed; make a new resource",
+            vec![Change(
+                json!({"domainRef": {"name": "www"}}),
+                json!({"domainRef": {"name": "www"}, "enabled": false}),
+            )],
+            vec![
+                Change(json!({}), json!({"domainRef": {"name": "www"}})),
+                Change(
+                    json!({"domainRef": {"name": "www"}}),
+                    json!({"domainRef": {"name": "other"}}),
+                ),
+                Change(
+                    json!({"domainRef": {"name": "www"}}),
+                    json!({"domainRef": null}),
+                ),
+            ],
+        ),
+        rule(
+            "CustomDomain",
+            ".spec",
+            "domainName cannot be changed; make a new resource",
+            vec![Change(json!({}), json!({"deletionPolicy": "Orphan"}))],
+            vec![Change(
+                json!({}),
+                json!({"domainName": "other.example.org"}),
+            )],
+        ),
+        rule(
+            "CustomDomain",
+            ".spec",
+            "mode cannot be changed: the cloud fixes it when the domain is attached; make a new resource",
+            vec![Change(json!({}), json!({"mode": "Api"}))],
+            vec![Change(json!({}), json!({"mode": "Website"}))],
+        ),
         rule(
             "ObjectStorageService",
             ".spec",

@@ -20,6 +20,7 @@ mod install;
 mod namespace;
 mod operator;
 mod plane;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -40,6 +41,7 @@ pub use eventually::eventually;
 pub use namespace::Namespace;
 pub use operator::{Cut, Operator, Start};
 use plane::Plane;
+pub use tls::TlsFront;
 
 /// Where `deploy/base` puts the operator.
 pub const SYSTEM: &str = "cooper-system";

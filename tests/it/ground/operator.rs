@@ -53,17 +53,13 @@ impl Operator {
 
     /// The same for one that sees these namespaces.
     pub async fn start_in(ground: &Ground, scope: Scope, start: Start) -> Self {
-        let operator = Self::launch_in(ground, scope, start).await;
+        let operator = Self::launch(ground, scope, start).await;
         operator.ready().await;
         operator
     }
 
     /// Starts one and does not wait.
-    pub async fn launch(ground: &Ground, namespace: &str, start: Start) -> Self {
-        Self::launch_in(ground, Scope::Namespace(namespace.to_owned()), start).await
-    }
-
-    async fn launch_in(ground: &Ground, scope: Scope, start: Start) -> Self {
+    async fn launch(ground: &Ground, scope: Scope, start: Start) -> Self {
         // Once a process, whoever is first; a second provider would make every client panic.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let options = Options {
