@@ -114,7 +114,7 @@ kind: Bucket
 metadata: {name: private}
 spec: {serviceRef: {name: media}, emptyFor: 0s}
 YAML
-kinds=accounts,objectstorageservices,buckets,iampolicies,iamgroups,iamusers,iamroles,staticwebsites
+kinds=accounts,objectstorageservices,buckets,customdomains,iampolicies,iamgroups,iamusers,iamroles,staticwebsites
 check "every sample became Ready" kubectl wait --for=condition=Ready --timeout=120s -n demo "$kinds" --all
 # One command a kind: together, kubectl shows no columns of their own.
 for kind in ${kinds//,/ }; do kubectl get "$kind" -n demo | sed 's/^/      /'; done

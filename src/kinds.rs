@@ -9,8 +9,8 @@ use crate::{
     app::Setup,
     engine::{account::Provider, external::External, keyring::Keyring},
     upcloud::{
-        account::Account, bucket::Bucket, iam_group::IamGroup, iam_policy::IamPolicy,
-        iam_role::IamRole, iam_user::IamUser, service::ObjectStorageService,
+        account::Account, bucket::Bucket, custom_domain::CustomDomain, iam_group::IamGroup,
+        iam_policy::IamPolicy, iam_role::IamRole, iam_user::IamUser, service::ObjectStorageService,
         static_website::StaticWebsite,
     },
 };
@@ -35,6 +35,7 @@ fn all(register: &mut impl Register) {
     register.kind::<IamGroup>(&accounts);
     register.kind::<IamUser>(&accounts);
     register.kind::<IamRole>(&accounts);
+    register.kind::<CustomDomain>(&accounts);
     register.kind::<StaticWebsite>(&accounts);
 }
 

@@ -6,7 +6,8 @@
 
 use std::{
     borrow::Cow,
-    fmt::{Debug, Display},
+    convert::Infallible,
+    fmt::{self, Debug, Display},
     future::Future,
     hash::Hash,
 };
@@ -183,8 +184,8 @@ pub trait External:
     }
 
     /// What a user should still know of a remote that is ready; for the message of `Ready`.
-    fn hint(now: &Self::Remote) -> Option<String> {
-        let _ = now;
+    fn hint(want: &Self::Desired, now: &Self::Remote) -> Option<String> {
+        let _ = (want, now);
         None
     }
 
@@ -373,6 +374,23 @@ impl<C> Default for Diff<C> {
             changes: Vec::new(),
             fixed: Vec::new(),
         }
+    }
+}
+
+/// The change of a kind that has nothing to change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Never(Infallible);
+
+impl Never {
+    /// There is none.
+    pub fn refute(&self) -> ! {
+        match self.0 {}
+    }
+}
+
+impl Display for Never {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.refute()
     }
 }
 

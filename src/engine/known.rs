@@ -76,7 +76,9 @@ impl Known {
         found.last_whole().cloned()
     }
 
-    /// What `child` names by `reference`; waiting if it does not exist, refused if it is not shared with the child's namespace.
+    /// What `child` names by `reference`; waiting if it does not exist or is not shared with the child's namespace.
+    ///
+    /// Which of the two it is, is nothing that another namespace should learn.
     pub fn named<P: Shared>(
         &self,
         child: &impl ResourceExt,
@@ -84,20 +86,26 @@ impl Known {
     ) -> Result<Arc<P>, Unresolved> {
         let own = child.namespace().unwrap_or_default();
         let target = reference.target::<P>(&own);
-        let found = self
-            .get::<P>(&target.namespace, &target.name)
-            .ok_or_else(|| Unresolved::Waiting {
+        let found = self.get::<P>(&target.namespace, &target.name);
+        if target.namespace == own {
+            return found.ok_or_else(|| Unresolved::Waiting {
                 reason: Reason::ReferenceNotReady,
                 message: format!("{target} does not exist; create it or correct the reference"),
-            })?;
-        if target.namespace != own && !found.allows(&own) {
-            return Err(Unresolved::Waiting {
-                reason: Reason::ReferenceNotAllowed,
-                message: format!(
-                    "{target} is not shared with namespace {own}; ask its owner to add {{name: {own}}} to spec.allowedNamespaces"
-                ),
             });
         }
-        Ok(found)
+        found
+            .filter(|found| found.allows(&own))
+            .ok_or_else(|| not_shared(&target, &own))
+    }
+}
+
+/// What to ask the owner of `target` for.
+pub fn not_shared(target: &Target, namespace: &str) -> Unresolved {
+    Unresolved::Waiting {
+        reason: Reason::ReferenceNotAllowed,
+        message: format!(
+            "{target} does not exist or is not shared with namespace {namespace}; ask its owner to add {{name: {namespace}}} to spec.allowedNamespaces. \
+             Until then nothing is written; what was made stays as it is, and can be deleted"
+        ),
     }
 }

@@ -299,6 +299,13 @@ impl<K: External> Pass<'_, K> {
             }
         }
     }
+
+    /// Gives up a place that this resource cannot have: another one may be allowed to, such as one that adopts.
+    pub(super) fn unreserve(&self, account: &AccountKey, place: &K::Place) {
+        let core = &self.engine.core;
+        let key = place_key::<K>(account, place);
+        core.pass_on(&core.owners.release(&key, self.subject.uid()));
+    }
 }
 
 /// A trouble with the API server, as conditions show it.

@@ -235,6 +235,7 @@ fn says(kind: status::Kind) -> &'static str {
         status::Kind::Stalled => {
             "Nothing goes on until somebody acts; the message says how. Only there while true"
         }
+        status::Kind::Own(_) => "A condition of one kind alone",
     }
 }
 

@@ -1,7 +1,5 @@
 //! A bucket of a service. It has a name and nothing to change; the care is in its deletion, which takes its objects along.
 
-use std::{convert::Infallible, fmt};
-
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema, ResourceExt};
@@ -14,11 +12,11 @@ use super::{
     api::{self, ServiceId},
     cloud::UpCloud,
     service::{ObjectStorageService, Parent},
-    shape::{Span, bucket_name, immutable, made},
+    shape::{Span, bucket_name, immutable, made, quiet},
 };
 use crate::engine::{
     clock::later,
-    external::{Common, Diff, External, Held, Phase, Ref, Resolved, Unresolved},
+    external::{Common, Diff, External, Held, Never, Phase, Ref, Resolved, Unresolved},
     fault::Fault,
     keyring::NoKeys,
     known::{Known, Reference, Shared},
@@ -97,16 +95,6 @@ pub struct BucketFacts {
     pub empty_since: Option<Time>,
 }
 
-/// A bucket has nothing to change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Never(Infallible);
-
-impl fmt::Display for Never {
-    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {}
-    }
-}
-
 impl Shared for Bucket {}
 
 impl Bucket {
@@ -171,7 +159,7 @@ impl External for Bucket {
         _: &mut api::Bucket,
         change: &Never,
     ) -> Result<(), Fault> {
-        match change.0 {}
+        change.refute()
     }
 
     async fn delete(
@@ -254,19 +242,6 @@ impl External for Bucket {
     }
 }
 
-/// A count as it is published: the old one while the new one has neither crossed zero nor moved by more than a tenth, for usage
-/// moves all day and each status write wakes watchers.
-fn quiet(now: Option<i64>, before: Option<i64>) -> Option<i64> {
-    match (now, before) {
-        (Some(now), Some(before)) => {
-            let crossed = (now == 0) != (before == 0);
-            let moved = now.abs_diff(before).saturating_mul(10) > before.unsigned_abs();
-            Some(if crossed || moved { now } else { before })
-        }
-        (now, _) => now,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -330,23 +305,6 @@ mod tests {
         };
         let held = Bucket::held(Some(&spec("0s")), &unknown, &BucketFacts::default(), at(1));
         assert!(held.is_some_and(|held| held.until.is_none()));
-    }
-
-    #[test]
-    fn small_moves_of_usage_are_not_published() {
-        for (now, before, published) in [
-            (105, Some(100), 100),
-            (111, Some(100), 111),
-            (0, Some(1), 0),
-            (1, Some(0), 1),
-            (7, None, 7),
-        ] {
-            assert_eq!(
-                quiet(Some(now), before),
-                Some(published),
-                "{before:?} to {now}"
-            );
-        }
     }
 
     #[test]

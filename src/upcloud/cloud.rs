@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::api::{Api, Bucket, Group, Policy, Role, Service, ServiceId, User};
+use super::api::{Api, Bucket, Group, Policy, Role, Service, ServiceDomain, ServiceId, User};
 use crate::engine::{
     budget::Lane,
     clock::Clock,
@@ -16,6 +16,7 @@ use crate::engine::{
 };
 
 mod buckets;
+mod domains;
 mod groups;
 mod policies;
 mod principals;
@@ -40,6 +41,7 @@ struct Lists {
     policies: Listings<ServiceId, Policy>,
     groups: Listings<ServiceId, Group>,
     roles: Listings<ServiceId, Role>,
+    domains: Listings<ServiceId, ServiceDomain>,
 }
 
 /// When an answer was given.
@@ -90,6 +92,7 @@ impl UpCloud {
             policies: Listings::new(clock.clone()),
             groups: Listings::new(clock.clone()),
             roles: Listings::new(clock.clone()),
+            domains: Listings::new(clock.clone()),
             clock,
         };
         Self {

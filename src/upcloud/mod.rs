@@ -21,6 +21,7 @@ pub mod account;
 pub mod api;
 pub mod bucket;
 pub mod cloud;
+pub mod custom_domain;
 pub mod document;
 pub mod iam_group;
 pub mod iam_policy;

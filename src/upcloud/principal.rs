@@ -13,7 +13,10 @@ use std::{
     sync::Arc,
 };
 
-use kube::core::{Message, Rule};
+use kube::{
+    ResourceExt,
+    core::{Message, Rule},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -210,9 +213,11 @@ pub fn resolve(
     let boundary = bounds
         .and_then(|bounds| boundary(child, parent, bounds, known).transpose())
         .transpose()?;
+    let own = bounds.and_then(|bounds| bounds.permissions_boundary.as_ref());
     Ok(Rights {
         policies,
         inline,
+        overruled: own.is_some() && forced(child, parent, known)?.is_some(),
         boundary: boundary.map(|policy| policy.name),
         tags: bounds.map(|bounds| bounds.tags.clone()).unwrap_or_default(),
         exclusive: grants.exclusive,
@@ -237,15 +242,36 @@ pub fn documents(
 }
 
 /// The policy that bounds a user or role: the one place where this is decided.
+///
+/// There is room for one. Where the owner of the service bounds the namespace, it is the owner's, whatever the spec says.
 pub fn boundary(
     child: &impl External,
     parent: &Parent,
     bounds: &BoundSpec,
     known: &Known,
 ) -> Result<Option<Managed>, Unresolved> {
+    if let Some(policy) = forced(child, parent, known)? {
+        return Ok(Some(policy));
+    }
     let own = bounds.permissions_boundary.as_ref();
     own.map(|source| source.managed(child, &parent.id, known))
         .transpose()
+}
+
+fn forced(
+    child: &impl External,
+    parent: &Parent,
+    known: &Known,
+) -> Result<Option<Managed>, Unresolved> {
+    let namespace = child.namespace().unwrap_or_default();
+    let policy = parent.boundary(&namespace, known)?;
+    Ok(policy.and_then(|policy| {
+        let name = policy.made()?.name.clone();
+        Some(Managed {
+            name,
+            policy: Some(policy),
+        })
+    }))
 }
 
 fn inline(key: &str, document: &PolicyDocument) -> Result<(String, Value), Unresolved> {

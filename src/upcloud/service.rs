@@ -10,12 +10,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    account::Account,
     api::{self, ConfiguredStatus, NetworkType as WireType, ServiceId},
-    shape::{Allowed, immutable, safe_name},
+    iam_policy::IamPolicy,
+    shape::{Tenant, immutable, safe_name},
 };
 use crate::engine::{
-    external::{AccountKey, Adoption, Common, External, Unresolved},
-    known::{Known, Reference, Shared},
+    external::{AccountKey, Adoption, Common, External, ManagementPolicy, Target, Unresolved},
+    known::{Known, Reference, Shared, not_shared},
     reason::Reason,
     status::{Kind, Status},
 };
@@ -24,7 +26,7 @@ mod external;
 mod seen;
 mod wanted;
 
-pub use seen::{Contents, Remote};
+pub use seen::{Contents, Hosts, Remote, hosts, told_of_domains};
 pub use wanted::{Change, Desired};
 
 /// An object storage service of UpCloud.
@@ -44,6 +46,7 @@ pub use wanted::{Change, Desired};
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.region"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.atProvider.state", description = "What the cloud is doing with it"),
     printcolumn(name = "Endpoint", type_ = "string", json_path = ".status.atProvider.endpoint.url", priority = 1),
+    printcolumn(name = "Objects", type_ = "integer", json_path = ".status.atProvider.objects", priority = 1, description = "About how many objects it holds"),
     printcolumn(name = "ID", type_ = "string", json_path = ".status.atProvider.id", priority = 1),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Synced", type_ = "string", json_path = ".status.conditions[?(@.type==\"Synced\")].status"),
@@ -94,11 +97,11 @@ pub struct ServiceSpec {
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^\S+$"))]
     pub cors_origin: Option<String>,
     /// Namespaces whose buckets, users, policies and websites may be in this service besides those of this namespace. Whoever may use
-    /// the service can reach all of its data. Default: none.
+    /// the service can reach all of its data, unless a permissionsBoundaryRef bounds them. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
-    pub allowed_namespaces: Vec<Allowed>,
+    pub allowed_namespaces: Vec<Tenant>,
 }
 
 /// Whether a service runs.
@@ -198,6 +201,20 @@ pub struct ServiceFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 254))]
     pub website_domain: Option<String>,
+    /// Whether it has been up since it was made. From then on, a custom domain that waits for its certificate does not make it
+    /// unusable.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ran: bool,
+    /// Objects in it, at about a tenth: a smaller change is not published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<i64>,
+    /// Bytes in it, at about a tenth: a smaller change is not published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// The permissions boundaries of other namespaces, as far as their policies exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub boundaries: Vec<Bound>,
     /// Keys of the labels that this resource has set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 255), inner(length(max = 32)))]
@@ -206,6 +223,17 @@ pub struct ServiceFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub cors_origin: Option<String>,
+}
+
+/// The permissions boundary of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Bound {
+    /// The namespace.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// Name of the policy at the cloud.
+    #[schemars(length(max = 64))]
+    pub policy: String,
 }
 
 /// Where S3 answers.
@@ -251,11 +279,17 @@ impl Parent {
         known: &Known,
     ) -> Result<Self, Unresolved> {
         let service: Arc<ObjectStorageService> = known.named(child, reference)?;
-        let foreign = service.namespace() != child.namespace();
-        if foreign && child.common().adoption == Adoption::IfExists {
+        if service.namespace() != child.namespace() {
+            at_home(child, "service")?;
+        }
+        service.consented(known)?;
+        if service.says("Ready", Reason::RemoteLost) {
             return Err(Unresolved::Refused {
-                reason: Reason::InvalidSpec,
-                message: "adoption is possible only from the namespace of the service; remove spec.adoption or move the resource".into(),
+                reason: Reason::RemoteLost,
+                message: format!(
+                    "service {} is gone from the cloud, and this with it; see its conditions",
+                    reference.name
+                ),
             });
         }
         let id = service.known().and_then(|facts| facts.id.clone());
@@ -272,6 +306,53 @@ impl Parent {
             service,
         })
     }
+
+    /// The policy that the owner of the service puts as a permissions boundary on every user and role of this namespace; waits until it
+    /// exists at the cloud, for nothing may be made without it.
+    pub fn boundary(
+        &self,
+        namespace: &str,
+        known: &Known,
+    ) -> Result<Option<Arc<IamPolicy>>, Unresolved> {
+        let tenants = self.service.spec.allowed_namespaces.iter();
+        let own = self.service.namespace().unwrap_or_default();
+        let mut tenants = tenants.filter(|tenant| tenant.name == namespace && namespace != own);
+        let wanted = tenants.find_map(|tenant| tenant.permissions_boundary_ref.as_ref());
+        let Some(wanted) = wanted else {
+            return Ok(None);
+        };
+        let policy = known.get::<IamPolicy>(&own, &wanted.name);
+        let is_made =
+            |policy: &Arc<IamPolicy>| policy.made().is_some_and(|place| place.service == self.id);
+        let policy = policy.filter(is_made).ok_or_else(|| Unresolved::Waiting {
+            reason: Reason::ReferenceNotReady,
+            message: format!(
+                "IamPolicy {own}/{}, the permissions boundary of namespace {namespace}, does not exist at the cloud yet; ask the owner of service {} for it",
+                wanted.name,
+                self.service.name_any()
+            ),
+        })?;
+        Ok(Some(policy))
+    }
+}
+
+/// Taking over or looking at what somebody else made is for the namespace that shares; consent is to make things of one's own.
+fn at_home<K: External>(child: &K, what: &str) -> Result<(), Unresolved> {
+    let common = child.common();
+    let has_claim = child.status().is_some_and(|status| status.origin.is_some());
+    let field = if common.adoption == Adoption::IfExists {
+        "adoption"
+    } else if common.management_policy == ManagementPolicy::Observe && !has_claim {
+        "managementPolicy"
+    } else {
+        return Ok(());
+    };
+    Err(Unresolved::Refused {
+        reason: Reason::InvalidSpec,
+        message: format!(
+            "to take over or to observe what somebody else made is possible only from the namespace of the {what}; remove spec.{field} or move the resource"
+        ),
+    })
 }
 
 impl ObjectStorageService {
@@ -288,6 +369,45 @@ impl ObjectStorageService {
         let conditions = self.status.iter().flat_map(|status| &status.conditions);
         let mut ready = conditions.filter(|condition| condition.type_ == Kind::Ready.name());
         ready.any(|ready| ready.status == "True")
+    }
+
+    /// Waits if the account was shared with the service's namespace and is no longer: then nothing is written in it, by its children
+    /// neither.
+    fn consented(&self, known: &Known) -> Result<(), Unresolved> {
+        let (own, account) = (self.namespace().unwrap_or_default(), self.account());
+        let found = known.get::<Account>(&account.namespace, &account.name);
+        let refuses = found.is_some_and(|found| !found.allows(&own));
+        if account.namespace == own || !refuses {
+            return Ok(());
+        }
+        let target = Target::of::<Account>(account.namespace, account.name);
+        Err(not_shared(&target, &own))
+    }
+
+    /// Whether a condition of it carries this reason.
+    fn says(&self, condition: &str, reason: Reason) -> bool {
+        let conditions = self.status.iter().flat_map(|status| &status.conditions);
+        let reason = reason.to_string();
+        conditions
+            .into_iter()
+            .any(|found| found.type_ == condition && found.reason == reason)
+    }
+
+    /// The boundaries whose policies exist, for those who are to be bounded.
+    fn boundaries(&self, known: &Known) -> Vec<Bound> {
+        let own = self.namespace().unwrap_or_default();
+        let id = self.known().and_then(|facts| facts.id.as_ref());
+        let tenants = self.spec.allowed_namespaces.iter();
+        let bound = tenants.filter_map(|tenant| {
+            let wanted = tenant.permissions_boundary_ref.as_ref()?;
+            let policy = known.get::<IamPolicy>(&own, &wanted.name)?;
+            let place = policy.made().filter(|place| Some(&place.service) == id)?;
+            Some(Bound {
+                namespace: tenant.name.clone(),
+                policy: place.name.clone(),
+            })
+        });
+        bound.collect()
     }
 
     /// What is known of it.

@@ -46,6 +46,23 @@ pub struct Allowed {
     pub name: String,
 }
 
+/// A namespace whose resources may be in a service, and what bounds them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// Name of the namespace.
+    #[schemars(
+        length(min = 1, max = 63),
+        regex(pattern = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+    )]
+    pub name: String,
+    /// An IamPolicy in the namespace of the service that becomes the permissions boundary of every user and role made from that
+    /// namespace: whatever policies they have, they can do no more than it allows. Without it they can reach all data of the service.
+    /// Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary_ref: Option<Local>,
+}
+
 /// A length of time: a number and one of the units s, m, h and d.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -199,6 +216,19 @@ pub fn immutable(field: &str) -> Rule {
     )))
 }
 
+/// A count as it is published: the old one while the new one has neither crossed zero nor moved by more than a tenth, for usage
+/// moves all day and each status write wakes watchers.
+pub fn quiet(now: Option<i64>, before: Option<i64>) -> Option<i64> {
+    match (now, before) {
+        (Some(now), Some(before)) => {
+            let crossed = (now == 0) != (before == 0);
+            let moved = now.abs_diff(before).saturating_mul(10) > before.unsigned_abs();
+            Some(if crossed || moved { now } else { before })
+        }
+        (now, _) => now,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,5 +239,22 @@ mod tests {
             assert_eq!(Span::new(text).duration(), Duration::from_secs(seconds));
         }
         assert_eq!(Span::new("soon").duration(), Duration::ZERO);
+    }
+
+    #[test]
+    fn small_moves_of_usage_are_not_published() {
+        for (now, before, published) in [
+            (105, Some(100), 100),
+            (111, Some(100), 111),
+            (0, Some(1), 0),
+            (1, Some(0), 1),
+            (7, None, 7),
+        ] {
+            assert_eq!(
+                quiet(Some(now), before),
+                Some(published),
+                "{before:?} to {now}"
+            );
+        }
     }
 }

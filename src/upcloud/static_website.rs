@@ -12,11 +12,12 @@ use super::{
     api::{self, NewWebsite, Patch, ServiceId, WebsitePatch},
     bucket::Bucket,
     cloud::UpCloud,
+    custom_domain::{CustomDomain, Mode},
     service::{ObjectStorageService, Parent},
-    shape::{Local, elsewhere, not_made},
+    shape::{Local, elsewhere, immutable, not_made},
 };
 use crate::engine::{
-    external::{Common, Diff, External, Ref, Resolved, Unresolved},
+    external::{Common, Diff, External, Phase, Ref, Resolved, Unresolved},
     fault::Fault,
     keyring::NoKeys,
     known::{Known, Reference},
@@ -36,7 +37,7 @@ use crate::engine::{
     shortname = "ucsite",
     status = "Status<WebsitePlace, WebsiteFacts>",
     derive = "PartialEq",
-    doc = "A static website: shows what a bucket holds on the service's own website domain. The bucket must be publicly readable.",
+    doc = "A static website: shows what a bucket holds on the service's own website domain or on one of yours. The bucket must be publicly readable.",
     printcolumn(name = "URL", type_ = "string", json_path = ".status.atProvider.url"),
     printcolumn(name = "Bucket", type_ = "string", json_path = ".spec.bucketRef.name"),
     printcolumn(
@@ -67,17 +68,23 @@ use crate::engine::{
     )
 )]
 #[x_kube(
-    validation = Rule::new("self.serviceRef == oldSelf.serviceRef").message("serviceRef cannot be changed; make a new resource")
+    validation = Rule::new("self.serviceRef == oldSelf.serviceRef").message("serviceRef cannot be changed; make a new resource"),
+    validation = immutable("domainRef")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct WebsiteSpec {
     #[serde(flatten)]
     pub common: Common,
-    /// The service that shows the website. Cannot be changed. A service has one domain of its own, so one website on it.
+    /// The service that shows the website. Cannot be changed. A service has one website domain of its own; further websites need a
+    /// domainRef each.
     pub service_ref: Reference,
     /// The bucket with the pages: a Bucket of the same service. It must be publicly readable by a bucket policy, which its owner sets
     /// over S3; the cloud's API has no way to do it.
     pub bucket_ref: Local,
+    /// The domain that shows it: a CustomDomain of the same service with mode: Website. Cannot be changed, added or removed.
+    /// Default: the service's own website domain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain_ref: Option<Local>,
     /// The part of the bucket to show, such as dist/. Default: all of it.
     #[serde(default)]
     #[schemars(length(max = 1024), regex(pattern = r"^[a-zA-Z0-9/._-]*$"))]
@@ -169,12 +176,23 @@ pub struct WebsiteFacts {
 #[derive(Clone, Debug)]
 pub struct Desired {
     scheme: &'static str,
+    /// The domain to ask for; none for the service's own, which the cloud then names.
+    custom: Option<String>,
     bucket: String,
     prefix: String,
     index_document: String,
     single_page: bool,
     enabled: bool,
     error_pages: BTreeSet<api::ErrorPage>,
+}
+
+/// A website as the cloud shows it.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// The website.
+    pub site: api::StaticWebsite,
+    /// Its domain is a custom one that does not answer yet.
+    pub waits: bool,
 }
 
 /// One PATCH with what differs.
@@ -205,7 +223,7 @@ impl External for StaticWebsite {
     type Account = Account;
     type Place = WebsitePlace;
     type Desired = Desired;
-    type Remote = api::StaticWebsite;
+    type Remote = Remote;
     type Change = Change;
     type Facts = WebsiteFacts;
     type Keys = NoKeys;
@@ -218,7 +236,10 @@ impl External for StaticWebsite {
         let own = self.namespace().unwrap_or_default();
         let service = self.spec.service_ref.target::<ObjectStorageService>(&own);
         let bucket = self.spec.bucket_ref.reference().target::<Bucket>(&own);
-        vec![Ref::holding(service), Ref::holding(bucket)]
+        let domain = self.spec.domain_ref.as_ref();
+        let domain = domain.map(|domain| domain.reference().target::<CustomDomain>(&own));
+        let all = [service, bucket].into_iter().chain(domain);
+        all.map(Ref::holding).collect()
     }
 
     fn resolve(&self, known: &Known) -> Result<Resolved<Self>, Unresolved> {
@@ -231,9 +252,14 @@ impl External for StaticWebsite {
         if bucket.service != parent.id {
             return Err(elsewhere("bucket", &spec.bucket_ref));
         }
+        let custom = spec
+            .domain_ref
+            .as_ref()
+            .map(|domain| self.custom_domain(domain, &parent.id, known))
+            .transpose()?;
         let facts = parent.service.known();
-        let domain = facts.and_then(|facts| facts.website_domain.clone());
-        let domain = domain.ok_or_else(|| Unresolved::Waiting {
+        let own = facts.and_then(|facts| facts.website_domain.clone());
+        let domain = custom.clone().or(own).ok_or_else(|| Unresolved::Waiting {
             reason: Reason::ReferenceNotReady,
             message: format!(
                 "service {} has no website domain yet; it gets one with a public network while it is started",
@@ -250,6 +276,7 @@ impl External for StaticWebsite {
             },
             desired: Desired {
                 scheme: if plain { "http" } else { "https" },
+                custom,
                 bucket: bucket.name.clone(),
                 prefix: spec.prefix.clone(),
                 index_document: spec.index_document.clone(),
@@ -264,18 +291,21 @@ impl External for StaticWebsite {
         cloud: &UpCloud,
         at: &WebsitePlace,
         _: &WebsiteFacts,
-    ) -> Result<Option<api::StaticWebsite>, Fault> {
-        cloud.website(&at.service, &at.domain).await
+    ) -> Result<Option<Remote>, Fault> {
+        let (service, domain) = (&at.service, &at.domain);
+        let Some(site) = cloud.website(service, domain).await? else {
+            return Ok(None);
+        };
+        let row = cloud.service_row(service).await?;
+        let is_custom = row.is_some_and(|row| row.custom_domains.iter().any(|row| row.is(domain)));
+        let waits = is_custom && !cloud.is_active(service, domain).await?;
+        Ok(Some(Remote { site, waits }))
     }
 
-    async fn create(
-        cloud: &UpCloud,
-        at: &WebsitePlace,
-        want: &Desired,
-    ) -> Result<api::StaticWebsite, Fault> {
+    async fn create(cloud: &UpCloud, at: &WebsitePlace, want: &Desired) -> Result<Remote, Fault> {
         // Without a domain the website goes to the service's own.
         let new = NewWebsite {
-            domain_name: None,
+            domain_name: want.custom.clone(),
             bucket_name: want.bucket.clone(),
             bucket_prefix: Some(want.prefix.clone()).filter(|prefix| !prefix.is_empty()),
             index_document: Some(want.index_document.clone()),
@@ -283,42 +313,38 @@ impl External for StaticWebsite {
             enabled: Some(want.enabled),
             error_pages: want.error_pages.iter().cloned().collect(),
         };
-        let made = cloud.create_website(&at.service, &new).await?;
-        if made.domain_name == at.domain {
-            Ok(made)
-        } else {
-            Err(Fault::terminal(
+        let site = cloud.create_website(&at.service, &new).await?;
+        if !site.domain_name.eq_ignore_ascii_case(&at.domain) {
+            return Err(Fault::terminal(
                 Reason::AnswerNotUnderstood,
                 format!(
                     "the cloud made the website on {}, not on {}; delete it there and report this",
-                    made.domain_name, at.domain
+                    site.domain_name, at.domain
                 ),
-            ))
+            ));
         }
+        let waits = want.custom.is_some() && !cloud.is_active(&at.service, &at.domain).await?;
+        Ok(Remote { site, waits })
     }
 
     async fn apply(
         cloud: &UpCloud,
         at: &WebsitePlace,
-        now: &mut api::StaticWebsite,
+        now: &mut Remote,
         change: &Change,
     ) -> Result<(), Fault> {
-        *now = cloud
+        now.site = cloud
             .modify_website(&at.service, &at.domain, &change.0)
             .await?;
         Ok(())
     }
 
-    async fn delete(
-        cloud: &UpCloud,
-        at: &WebsitePlace,
-        _: &api::StaticWebsite,
-        _: bool,
-    ) -> Result<(), Fault> {
+    async fn delete(cloud: &UpCloud, at: &WebsitePlace, _: &Remote, _: bool) -> Result<(), Fault> {
         cloud.delete_website(&at.service, &at.domain).await
     }
 
-    fn diff(want: &Desired, now: &api::StaticWebsite, _: &WebsiteFacts) -> Diff<Change> {
+    fn diff(want: &Desired, now: &Remote, _: &WebsiteFacts) -> Diff<Change> {
+        let now = &now.site;
         let differs = |now: &str, want: &str| (now != want).then(|| want.to_owned());
         let bucket = now.bucket_name.as_deref().unwrap_or_default();
         let index = now.index_document.as_deref().unwrap_or("index.html");
@@ -345,11 +371,11 @@ impl External for StaticWebsite {
 
     fn facts(
         want: Option<&Desired>,
-        now: &api::StaticWebsite,
+        now: &Remote,
         before: &WebsiteFacts,
         _: Timestamp,
     ) -> WebsiteFacts {
-        let domain = &now.domain_name;
+        let domain = &now.site.domain_name;
         WebsiteFacts {
             domain: Some(domain.clone()),
             url: want
@@ -358,7 +384,19 @@ impl External for StaticWebsite {
         }
     }
 
-    fn hint(now: &api::StaticWebsite) -> Option<String> {
+    fn phase(now: &Remote) -> Phase {
+        if now.waits {
+            let domain = &now.site.domain_name;
+            Phase::Settling(format!(
+                "{domain} does not answer yet; its CustomDomain says which DNS records it needs"
+            ))
+        } else {
+            Phase::Ready
+        }
+    }
+
+    fn hint(_: &Desired, now: &Remote) -> Option<String> {
+        let now = &now.site;
         let bucket = now.bucket_name.as_deref().unwrap_or_default();
         Some(if now.enabled == Some(false) {
             "the website is switched off by spec.enabled: false".into()
@@ -370,6 +408,32 @@ impl External for StaticWebsite {
     }
 }
 
+impl StaticWebsite {
+    /// The domain that shows it; waits until it is attached, not until it answers.
+    fn custom_domain(
+        &self,
+        local: &Local,
+        service: &ServiceId,
+        known: &Known,
+    ) -> Result<String, Unresolved> {
+        let domain: Arc<CustomDomain> = known.named(self, &local.reference())?;
+        if domain.spec.mode != Mode::Website {
+            return Err(Unresolved::Refused {
+                reason: Reason::InvalidSpec,
+                message: format!(
+                    "domain {} serves the API; name a CustomDomain with mode: Website",
+                    local.name
+                ),
+            });
+        }
+        let place = domain.made().ok_or_else(|| not_made("domain", local))?;
+        if place.service != *service {
+            return Err(elsewhere("domain", local));
+        }
+        Ok(place.domain.clone())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,6 +441,7 @@ mod tests {
     fn wanted() -> Desired {
         Desired {
             scheme: "https",
+            custom: None,
             bucket: "site".into(),
             prefix: "dist/".into(),
             index_document: "index.html".into(),
@@ -390,8 +455,8 @@ mod tests {
         }
     }
 
-    fn shown() -> api::StaticWebsite {
-        serde_json::from_value(serde_json::json!({
+    fn shown() -> Remote {
+        let site = serde_json::from_value(serde_json::json!({
             "domain_name": "q7x2m-static.upcloudobjects.com",
             "bucket_name": "site",
             "bucket_prefix": "dist/",
@@ -401,11 +466,14 @@ mod tests {
             ],
             "index_document": "index.html",
             "enabled": true,
-        }))
-        .unwrap()
+        }));
+        Remote {
+            site: site.unwrap(),
+            waits: false,
+        }
     }
 
-    fn changes(want: &Desired, now: &api::StaticWebsite) -> Vec<String> {
+    fn changes(want: &Desired, now: &Remote) -> Vec<String> {
         let diff = StaticWebsite::diff(want, now, &WebsiteFacts::default());
         diff.changes.iter().map(ToString::to_string).collect()
     }
@@ -441,7 +509,17 @@ mod tests {
 
     #[test]
     fn a_ready_website_says_that_its_bucket_must_be_public() {
-        let hint = StaticWebsite::hint(&shown()).unwrap();
+        let hint = StaticWebsite::hint(&wanted(), &shown()).unwrap();
         assert!(hint.contains("bucket site is publicly readable"));
+    }
+
+    #[test]
+    fn a_website_on_a_domain_that_does_not_answer_is_not_ready() {
+        let waiting = Remote {
+            waits: true,
+            ..shown()
+        };
+        assert!(matches!(StaticWebsite::phase(&waiting), Phase::Settling(_)));
+        assert_eq!(StaticWebsite::phase(&shown()), Phase::Ready);
     }
 }

@@ -72,6 +72,24 @@ async fn a_lost_service_is_made_anew_when_asked() {
 }
 
 #[tokio::test]
+async fn what_was_in_a_lost_service_is_not_ready() {
+    let scene = Scene::issued().await;
+    scene.apply("Bucket", "logs", bucket()).await;
+    scene.ready("Bucket", "logs").await;
+    lose_the_service(&scene).await;
+    for (kind, name) in [
+        ("Bucket", "logs"),
+        ("IamPolicy", "logs-rw"),
+        ("IamUser", "ci"),
+    ] {
+        let told = scene
+            .until(kind, name, "Ready", "False", "RemoteLost")
+            .await;
+        assert!(told.contains("service media is gone"), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn everything_in_a_lost_service_can_be_deleted() {
     let scene = Scene::issued().await;
     scene.apply("Bucket", "logs", bucket()).await;

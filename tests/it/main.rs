@@ -37,6 +37,8 @@ mod scene;
 mod secret_entries;
 mod secrets;
 mod secrets_watch;
+mod tenancy;
+mod tls;
 mod tried_keys;
 mod unknowns;
 mod upcloud_client;

@@ -32,6 +32,12 @@ impl S3 {
         self.send(Method::PUT, &path, "", body).await
     }
 
+    /// Reads an object.
+    pub async fn get(&self, bucket: &str, key: &str) -> StatusCode {
+        let path = format!("/{bucket}/{key}");
+        self.send(Method::GET, &path, "", "").await
+    }
+
     /// Deletes an object.
     pub async fn delete(&self, bucket: &str, key: &str) -> StatusCode {
         let path = format!("/{bucket}/{key}");

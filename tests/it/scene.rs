@@ -26,7 +26,7 @@ pub const TOKEN: &str = "ucat_demo";
 pub struct Scene {
     pub ground: &'static Ground,
     pub namespace: Namespace,
-    pub cloud: Emulator,
+    pub cloud: Arc<Emulator>,
     pub clock: Clock,
     pub settings: Settings,
     operator: Option<Operator>,
@@ -55,9 +55,26 @@ impl Scene {
         Self {
             ground,
             namespace: ground.namespace().await,
-            cloud: Emulator::start(&["--step", "0", "--purge", "0"]).await,
+            cloud: Arc::new(Emulator::start(&["--step", "0", "--purge", "0"]).await),
             clock: Clock::system(),
             settings: Settings::default(),
+            operator: None,
+        }
+    }
+
+    /// A namespace beside others that one operator sees, all of them. Time cannot be stepped there.
+    pub async fn shared() -> Self {
+        Self::bare(Ground::cluster().await).await
+    }
+
+    /// Another namespace on the same ground, of people who use the same cloud.
+    pub async fn neighbour(&self) -> Self {
+        Self {
+            ground: self.ground,
+            namespace: self.ground.namespace().await,
+            cloud: Arc::clone(&self.cloud),
+            clock: self.clock.clone(),
+            settings: self.settings.clone(),
             operator: None,
         }
     }

@@ -40,7 +40,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Plurals of the kinds in group upcloud.cooper.dev, as a YAML list. */}}
 {{- define "cooper.kinds" -}}
-[accounts, buckets, iamgroups, iampolicies, iamroles, iamusers, objectstorageservices, staticwebsites]
+[accounts, buckets, customdomains, iamgroups, iampolicies, iamroles, iamusers, objectstorageservices, staticwebsites]
 {{- end -}}
 
 {{/* What the operator needs in each namespace it works in. deploy/base/rbac.yaml says why. */}}

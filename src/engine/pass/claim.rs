@@ -168,7 +168,7 @@ impl<K: External> Pass<'_, K> {
         Ok(())
     }
 
-    /// The place stays reserved: this resource goes on wanting it.
+    /// The place stays reserved until the end of the pass.
     pub(super) async fn retract_claim(&mut self) -> Result<(), Stop> {
         let mut status = self.subject.status.clone();
         (status.account, status.place, status.origin) = (None, None, None);

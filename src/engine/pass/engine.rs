@@ -48,9 +48,19 @@ impl<K: External> Controlled<K> for Engine<K> {
             .last_whole()
             .map(|object| object.refs())
             .unwrap_or_default();
-        let account = status_of(stored).and_then(|status| status.account);
+        let status = status_of(stored);
+        let has_claim = status
+            .as_ref()
+            .is_some_and(|status| status.origin.is_some());
+        let own = stored.meta().namespace.as_deref().unwrap_or_default();
+        let spec = spec.into_iter().map(|named| Ref {
+            // Anybody can name what is in another namespace; only what was made with its owner's consent holds it.
+            holds: named.holds && (has_claim || named.target.namespace == own),
+            ..named
+        });
+        let account = status.and_then(|status| status.account);
         let account = account.map(|account| Ref::holding(Sessions::<K::Account>::target(&account)));
-        spec.into_iter().chain(account).collect()
+        spec.chain(account).collect()
     }
 
     fn offer(&self, stored: &Guarded<K>) -> serde_json::Value {

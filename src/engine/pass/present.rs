@@ -78,6 +78,9 @@ impl<K: External> Pass<'_, K> {
         if let (Some(remote), Outcome::InSync(..)) = (&now, &outcome) {
             self.remarks = Some(K::remarks(&desired, remote));
         }
+        if matches!(outcome, Outcome::Refused(..)) && self.origin().is_none() {
+            self.unreserve(&site.account, &site.place);
+        }
         match (&now, &outcome) {
             (Some(remote), Outcome::InSync(..)) if K::Keys::ISSUES => {
                 self.issue(&site, &desired, remote, outcome).await
@@ -228,7 +231,7 @@ impl<K: External> Pass<'_, K> {
                 self.confirm(site);
                 Ok(Turn::End(Outcome::InSync(
                     K::phase(remote),
-                    K::hint(remote),
+                    K::hint(desired, remote),
                 )))
             }
             (Step::Wait, Some(remote), _) => Ok(Turn::End(Outcome::Busy(

@@ -23,6 +23,18 @@ pub struct CustomDomain {
     pub mode: Option<DomainMode>,
 }
 
+impl CustomDomain {
+    /// Whether this is the domain of that name; host names know no case.
+    pub fn is(&self, name: &str) -> bool {
+        self.domain_name.eq_ignore_ascii_case(name)
+    }
+
+    /// What answers there; what an answer leaves out is the API's default.
+    pub fn serves(&self) -> DomainMode {
+        self.mode.clone().unwrap_or(DomainMode::Api)
+    }
+}
+
 fn public() -> CustomDomainType {
     CustomDomainType::Public
 }

@@ -41,7 +41,7 @@ impl UpCloud {
         Ok(found)
     }
 
-    async fn fetch_services(&self) -> Result<Fetched<Service>, Fault> {
+    pub(super) async fn fetch_services(&self) -> Result<Fetched<Service>, Fault> {
         let services = self.api().list_services(self.view.lane).await?;
         Ok(self.undated(services, |service| service.uuid.to_string()))
     }
@@ -112,6 +112,7 @@ impl UpCloud {
         self.shared.policies.forget(id);
         self.shared.groups.forget(id);
         self.shared.roles.forget(id);
+        self.shared.domains.forget(id);
         Ok(())
     }
 

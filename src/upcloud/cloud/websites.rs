@@ -16,7 +16,9 @@ impl UpCloud {
         if !self.view.fresh {
             let service = self.service(Some(of), "").await?;
             if let Some(listed) = service.and_then(|service| service.static_websites) {
-                return Ok(listed.into_iter().find(|site| site.domain_name == domain));
+                return Ok(listed
+                    .into_iter()
+                    .find(|site| site.domain_name.eq_ignore_ascii_case(domain)));
             }
         }
         Ok(self.api().get_website(self.view.lane, of, domain).await?)

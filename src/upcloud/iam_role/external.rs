@@ -305,6 +305,10 @@ impl External for IamRole {
         now.has.held("role", exclusive, &facts.grants)
     }
 
+    fn hint(want: &Desired, _: &Remote) -> Option<String> {
+        want.rights.hint()
+    }
+
     fn narrows(change: &Change) -> bool {
         matches!(change, Change::Rights(change) if change.narrows())
     }

@@ -418,6 +418,10 @@ impl External for IamUser {
     }
 
     /// What only deep reads show has been read by itself in this pass; what lists show is looked at once more.
+    fn hint(want: &Desired, _: &Remote) -> Option<String> {
+        want.rights.hint()
+    }
+
     fn narrows(change: &Change) -> bool {
         matches!(change, Change::Rights(rights::Change::Detach(_)))
     }

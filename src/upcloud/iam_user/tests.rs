@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::*;
+use super::{external::Said, *};
 use crate::{
     engine::{
         external::{External, Held},

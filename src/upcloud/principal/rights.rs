@@ -30,10 +30,22 @@ pub struct Rights {
     pub inline: BTreeMap<String, Value>,
     /// The policy that bounds it.
     pub boundary: Option<String>,
+    /// The spec names a boundary of its own, and the owner of the service sets another one.
+    pub overruled: bool,
     /// Tags.
     pub tags: BTreeMap<String, String>,
     /// Whether it has nothing else.
     pub exclusive: bool,
+}
+
+impl Rights {
+    /// What to know beyond that it is as wanted.
+    pub fn hint(&self) -> Option<String> {
+        let boundary = self.boundary.as_ref().filter(|_| self.overruled)?;
+        Some(format!(
+            "spec.permissionsBoundary is not in force: the owner of the service bounds this namespace by policy {boundary}"
+        ))
+    }
 }
 
 /// What a principal has.

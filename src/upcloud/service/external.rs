@@ -7,8 +7,8 @@ use kube::ResourceExt;
 use serde_json::json;
 
 use super::{
-    ObjectStorageService, ServiceFacts, ServicePlace, ServiceSpec,
-    seen::{Remote, hosts, step, unknown},
+    ObjectStorageService, ServiceFacts, ServicePlace, ServiceSpec, at_home,
+    seen::{Remote, hosts, messages, step, unknown, waits_for_domains},
     wanted::{Change, Desired},
 };
 use crate::{
@@ -20,11 +20,14 @@ use crate::{
         fault::{Class, Fault},
         keyring::NoKeys,
         known::Known,
+        reason::Reason,
     },
     upcloud::{
         account::Account,
         api::{ConfiguredStatus, OperationalState},
         cloud::UpCloud,
+        iam_policy::IamPolicy,
+        shape::quiet,
     },
 };
 
@@ -46,12 +49,26 @@ impl External for ObjectStorageService {
 
     fn refs(&self) -> Vec<Ref> {
         let own = self.namespace().unwrap_or_default();
-        vec![Ref::holding(self.spec.account_ref.target::<Account>(&own))]
+        let account = self.spec.account_ref.target::<Account>(&own);
+        let tenants = self.spec.allowed_namespaces.iter();
+        // The policies name the service as well; of two that are deleted together one has to let go first.
+        let is_going = self.metadata.deletion_timestamp.is_some();
+        let bounds = tenants.filter_map(|tenant| tenant.permissions_boundary_ref.as_ref());
+        let bounds = bounds.filter(|_| !is_going);
+        let bounds = bounds.map(|policy| policy.reference().target::<IamPolicy>(&own));
+        [account]
+            .into_iter()
+            .chain(bounds)
+            .map(Ref::holding)
+            .collect()
     }
 
     fn resolve(&self, known: &Known) -> Result<Resolved<Self>, Unresolved> {
         let spec = &self.spec;
         let account: Arc<Account> = known.named(self, &spec.account_ref)?;
+        if account.namespace() != self.namespace() {
+            at_home(self, "account")?;
+        }
         let name = spec.name.clone().unwrap_or_else(|| self.name_any());
         let common = &spec.common;
         let desired = Desired {
@@ -66,6 +83,7 @@ impl External for ObjectStorageService {
             protection: spec.termination_protection,
             cors_origin: spec.cors_origin.clone(),
             data_plane: account.spec.data_plane.clone(),
+            boundaries: self.boundaries(known),
         };
         Ok(Resolved {
             account: self.account(),
@@ -89,8 +107,10 @@ impl External for ObjectStorageService {
         } else {
             None
         };
+        let known = facts.id.as_ref() == Some(&row.uuid);
         Ok(Some(Remote {
-            known: facts.id.as_ref() == Some(&row.uuid),
+            known,
+            ran: known && facts.ran,
             row,
             contents,
             cors_sent: None,
@@ -105,6 +125,7 @@ impl External for ObjectStorageService {
             contents: None,
             cors_sent: want.cors_origin.clone(),
             known: true,
+            ran: false,
         })
     }
 
@@ -121,11 +142,13 @@ impl External for ObjectStorageService {
                 now.row.networks.retain(|network| network.name != *name);
                 // The answer shows no state; it is pending now, and additions wait for it to settle.
                 now.row.operational_state = Some(OperationalState::Pending);
+                now.row.state_messages.clear();
             }
             Change::Attach(network) => {
                 let attached = cloud.attach_network(&id, &network.wire()).await?;
                 now.row.networks.push(attached);
                 now.row.operational_state = Some(OperationalState::Pending);
+                now.row.state_messages.clear();
             }
             Change::Protect(_) | Change::Set { .. } => {
                 now.row = cloud.modify_service(&id, &change.patch()).await?;
@@ -171,7 +194,7 @@ impl External for ObjectStorageService {
         let mut changes = Vec::new();
         changes.extend(protect.filter(|on| !on).map(Change::Protect));
         changes.extend(want.settings(now, facts));
-        changes.extend(want.network_changes(row));
+        changes.extend(want.network_changes(now));
         changes.extend(protect.filter(|on| *on).map(Change::Protect));
         Diff {
             changes,
@@ -189,13 +212,14 @@ impl External for ObjectStorageService {
         if want.is_some_and(|want| !want.may_have(row, before)) {
             return before.clone();
         }
-        let (s3, website) = hosts(row);
+        let hosts = hosts(row);
         let known = before.endpoint.as_ref().map(|endpoint| &endpoint.host);
-        let host = s3.or_else(|| known.cloned());
+        let host = hosts.s3().or(known).cloned();
         let endpoint = host.and_then(|host| match want {
             Some(want) => Some(want.endpoint(host)),
             None => before.endpoint.clone(),
         });
+        let usage = row.usage.as_ref();
         let ours: BTreeSet<_> = before.labels.iter().collect();
         let wanted = |key: &String| want.is_some_and(|want| want.labels.contains_key(key));
         let mut labels: Vec<_> = row.labels.iter().map(|label| label.key.clone()).collect();
@@ -210,7 +234,12 @@ impl External for ObjectStorageService {
             region: row.region.clone(),
             state: row.operational_state.as_ref().map(ToString::to_string),
             endpoint,
-            website_domain: website.or_else(|| before.website_domain.clone()),
+            website_domain: hosts.website.or_else(|| before.website_domain.clone()),
+            ran: now.ran || Self::phase(now) == Phase::Ready,
+            objects: quiet(usage.and_then(|usage| usage.total_objects), before.objects),
+            bytes: quiet(usage.and_then(|usage| usage.total_size_bytes), before.bytes),
+            boundaries: want
+                .map_or_else(|| before.boundaries.clone(), |want| want.boundaries.clone()),
             labels,
             cors_origin: now.cors_sent.clone().or_else(|| before.cors_origin.clone()),
         }
@@ -225,8 +254,13 @@ impl External for ObjectStorageService {
         match &row.operational_state {
             Some(state) if state.is_leaving() => Phase::Leaving(step(row)),
             Some(state) if *state == goal => Phase::Ready,
+            Some(_) if waits_for_domains(row, now.ran) => Phase::Ready,
             _ => Phase::Settling(step(row)),
         }
+    }
+
+    fn hint(_: &Desired, now: &Remote) -> Option<String> {
+        messages(&now.row).map(|messages| format!("the cloud says: {messages}"))
     }
 
     fn unlock(spec: Option<&ServiceSpec>, now: &Remote) -> Vec<Change> {
@@ -270,6 +304,10 @@ impl External for ObjectStorageService {
             "usable": self.is_usable(),
             "websiteDomain": facts.and_then(|facts| facts.website_domain.as_ref()),
             "allowedNamespaces": self.spec.allowed_namespaces,
+            "boundaries": facts.map(|facts| &facts.boundaries),
+            // Consent to use the account is its children's as well.
+            "isRefused": self.says("Resolved", Reason::ReferenceNotAllowed),
+            "isLost": self.says("Ready", Reason::RemoteLost),
         })
     }
 }

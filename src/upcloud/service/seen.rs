@@ -19,9 +19,17 @@ pub struct Remote {
     pub cors_sent: Option<String>,
     /// It is the one whose id stands in the facts, or was made by this pass.
     pub known: bool,
+    /// It has been seen settled since it was made.
+    pub ran: bool,
 }
 
 impl Remote {
+    /// Whether it can be used, and changed in the ways that it must be settled for.
+    pub(super) fn is_settled(&self) -> bool {
+        let state = self.row.operational_state.as_ref();
+        state.is_some_and(OperationalState::is_settled) || waits_for_domains(&self.row, self.ran)
+    }
+
     pub(super) fn is_protected(&self) -> bool {
         self.row.termination_protection == Some(true)
     }
@@ -93,37 +101,92 @@ pub(super) fn unknown(row: &api::Service) -> Fault {
     )
 }
 
-/// Hosts of S3 and of the service's own website: never the first entry blindly, for custom domains stand in the same list.
-pub(super) fn hosts(row: &api::Service) -> (Option<String>, Option<String>) {
-    let custom = |host: &str| {
-        row.custom_domains
+/// The service's own hosts: custom domains stand in the same list and are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    /// Where S3 answers on the internet.
+    pub public: Option<String>,
+    /// Where S3 answers in an attached network.
+    pub private: Option<String>,
+    /// Where the service's own website answers.
+    pub website: Option<String>,
+}
+
+impl Hosts {
+    /// The host that S3 clients are given.
+    pub fn s3(&self) -> Option<&String> {
+        self.public.as_ref().or(self.private.as_ref())
+    }
+}
+
+/// Reads the hosts of a service out of its endpoints.
+pub fn hosts(row: &api::Service) -> Hosts {
+    let is_custom = |host: &str| row.custom_domains.iter().any(|domain| domain.is(host));
+    let own = || {
+        row.endpoints
             .iter()
-            .any(|domain| domain.domain_name == host)
+            .filter(|end| !is_custom(&end.domain_name))
     };
-    let own = || row.endpoints.iter().filter(|end| !custom(&end.domain_name));
-    let public = |end: &&api::Endpoint| end.kind == Some(api::EndpointType::Public);
-    let s3 = own()
-        .filter(|end| end.is_api())
-        .find(public)
-        .or_else(|| own().find(|end| end.is_api()));
-    let website = own().find(|end| end.mode == Some(api::EndpointMode::StaticWebsite));
+    let is_public = |end: &&api::Endpoint| end.kind == Some(api::EndpointType::Public);
     let host = |end: Option<&api::Endpoint>| end.map(|end| end.domain_name.clone());
-    (host(s3), host(website))
+    let mut s3 = own().filter(|end| end.is_api());
+    let mut others = own().filter(|end| end.is_api() && !is_public(end));
+    let mut websites = own().filter(|end| end.mode == Some(api::EndpointMode::StaticWebsite));
+    Hosts {
+        public: host(s3.find(is_public)),
+        private: host(others.next()),
+        website: host(websites.next()),
+    }
+}
+
+/// What the cloud says of domains of the service that it has no certificate for yet.
+pub fn told_of_domains(row: &api::Service) -> Vec<String> {
+    let messages = row.state_messages.iter();
+    messages
+        .filter(|message| is_of_domain(&message.code))
+        .map(|message| message.message.trim_end_matches('.').to_owned())
+        .collect()
+}
+
+/// Codes by which a service says that it waits for the certificate of a domain.
+fn is_of_domain(code: &str) -> bool {
+    matches!(
+        code,
+        "waiting_certificate_issuing"
+            | "failed_domain_verification"
+            | "failed_custom_domain_verification"
+    )
+}
+
+/// Whether nothing but custom domains keeps a service from its goal. Then it can be used: what is wrong with a domain is told by the
+/// domain's own resource. `ran`: it has been at its goal before, so that the certificate in question is not the service's own.
+pub(super) fn waits_for_domains(row: &api::Service, ran: bool) -> bool {
+    let is_up = row.operational_state == Some(OperationalState::SetupCheckup);
+    let failed = |message: &api::StateMessage| message.code == "failed_custom_domain_verification";
+    let messages = &row.state_messages;
+    !row.custom_domains.is_empty()
+        && !messages.is_empty()
+        && messages.iter().all(|message| is_of_domain(&message.code))
+        && (ran || (is_up && messages.iter().all(failed)))
 }
 
 /// What the cloud is doing, with its own words on delays.
 pub(super) fn step(row: &api::Service) -> String {
     let state = row.operational_state.as_ref();
     let state = state.map_or("unknown state", OperationalState::as_str);
+    match messages(row) {
+        Some(messages) => format!("{state}: {messages}"),
+        None => state.to_owned(),
+    }
+}
+
+/// The cloud's words on troubles and delays.
+pub(super) fn messages(row: &api::Service) -> Option<String> {
     let messages: Vec<_> = row
         .state_messages
         .iter()
         .map(|message| message.message.trim_end_matches('.'))
         .filter(|message| !message.is_empty())
         .collect();
-    if messages.is_empty() {
-        state.to_owned()
-    } else {
-        format!("{state}: {}", messages.join("; "))
-    }
+    (!messages.is_empty()).then(|| messages.join("; "))
 }

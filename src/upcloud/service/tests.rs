@@ -21,6 +21,7 @@ fn wanted() -> Desired {
         protection: None,
         cors_origin: None,
         data_plane: DataPlane::default(),
+        boundaries: Vec::new(),
     }
 }
 
@@ -48,6 +49,7 @@ fn ours() -> Remote {
         contents: None,
         cors_sent: None,
         known: true,
+        ran: false,
     }
 }
 

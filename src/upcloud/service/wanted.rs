@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use super::{
-    Network, S3Endpoint, ServiceFacts, State,
+    Bound, Network, S3Endpoint, ServiceFacts, State,
     seen::{MARK, Remote},
 };
 use crate::upcloud::{
     account::DataPlane,
-    api::{self, Label, NewService, OperationalState, Patch, Properties, ServicePatch},
+    api::{self, Label, NewService, Patch, Properties, ServicePatch},
 };
 
 /// What a service shall be.
@@ -25,6 +25,7 @@ pub struct Desired {
     pub(super) protection: Option<bool>,
     pub(super) cors_origin: Option<String>,
     pub(super) data_plane: DataPlane,
+    pub(super) boundaries: Vec<Bound>,
 }
 
 /// One request that changes a service.
@@ -154,7 +155,8 @@ impl Desired {
     }
 
     /// Removals first; additions once the service has settled, for one request that swaps two networks makes the API fail.
-    pub(super) fn network_changes(&self, row: &api::Service) -> Vec<Change> {
+    pub(super) fn network_changes(&self, now: &Remote) -> Vec<Change> {
+        let row = &now.row;
         let Some(wanted) = &self.networks else {
             return Vec::new();
         };
@@ -165,8 +167,7 @@ impl Desired {
         let removals: Vec<_> = extra
             .map(|wire| Change::Detach(wire.name.clone()))
             .collect();
-        let state = row.operational_state.as_ref();
-        if !removals.is_empty() || !state.is_some_and(OperationalState::is_settled) {
+        if !removals.is_empty() || !now.is_settled() {
             return removals;
         }
         wanted

@@ -65,6 +65,7 @@ fn rules() -> Vec<Rule> {
         "IamUser",
         "IamRole",
         "StaticWebsite",
+        "CustomDomain",
     ] {
         all.push(parent(kind, "serviceRef"));
     }
@@ -72,6 +73,43 @@ fn rules() -> Vec<Rule> {
         bucket_name(),
         parent("ObjectStorageService", "accountRef"),
         optional("IamPolicy", "description"),
+        rule(
+            "StaticWebsite",
+            ".spec",
+            "domainRef cannot be changed, added or removed; make a new resource",
+            vec![Change(
+                json!({"domainRef": {"name": "www"}}),
+                json!({"domainRef": {"name": "www"}, "enabled": false}),
+            )],
+            vec![
+                Change(json!({}), json!({"domainRef": {"name": "www"}})),
+                Change(
+                    json!({"domainRef": {"name": "www"}}),
+                    json!({"domainRef": {"name": "other"}}),
+                ),
+                Change(
+                    json!({"domainRef": {"name": "www"}}),
+                    json!({"domainRef": null}),
+                ),
+            ],
+        ),
+        rule(
+            "CustomDomain",
+            ".spec",
+            "domainName cannot be changed; make a new resource",
+            vec![Change(json!({}), json!({"deletionPolicy": "Orphan"}))],
+            vec![Change(
+                json!({}),
+                json!({"domainName": "other.example.org"}),
+            )],
+        ),
+        rule(
+            "CustomDomain",
+            ".spec",
+            "mode cannot be changed: the cloud fixes it when the domain is attached; make a new resource",
+            vec![Change(json!({}), json!({"mode": "Api"}))],
+            vec![Change(json!({}), json!({"mode": "Website"}))],
+        ),
         rule(
             "ObjectStorageService",
             ".spec",

@@ -20,17 +20,20 @@ mod install;
 mod namespace;
 mod operator;
 mod plane;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
+use cooper::engine::controller::Scope;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Api, PostParams};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, oneshot};
 
 pub use audit::{Write, Writes};
 pub use emulator::{Emulator, Entry, Fault, Outcome, Side};
@@ -38,6 +41,7 @@ pub use eventually::eventually;
 pub use namespace::Namespace;
 pub use operator::{Cut, Operator, Start};
 use plane::Plane;
+pub use tls::TlsFront;
 
 /// Where `deploy/base` puts the operator.
 pub const SYSTEM: &str = "cooper-system";
@@ -78,6 +82,28 @@ impl Ground {
             Self::start().await
         };
         SHARED.get_or_init(start).await
+    }
+
+    /// A ground with an operator that sees all of its namespaces, for those who need several. Started by the first who asks. Needs
+    /// [`Need::Own`]: on the ground of all others it would do the work of theirs.
+    pub async fn cluster() -> &'static Self {
+        static CLUSTER: OnceCell<&'static Ground> = OnceCell::const_new();
+        let start = async || {
+            let (sender, started) = oneshot::channel();
+            // The runtime of the test that asked first would end with it.
+            thread::spawn(move || {
+                let runtime = tokio::runtime::Runtime::new().unwrap();
+                runtime.block_on(async {
+                    let ground: &'static Self = Box::leak(Box::new(Self::own().await));
+                    let _operator =
+                        Operator::start_in(ground, Scope::Cluster, Start::default()).await;
+                    let _ = sender.send(ground);
+                    std::future::pending::<()>().await;
+                });
+            });
+            started.await.expect("its thread says why")
+        };
+        CLUSTER.get_or_init(start).await
     }
 
     /// A ground for the caller alone, which may break it. Needs [`Need::Own`].

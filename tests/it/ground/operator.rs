@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Ground, SYSTEM, eventually};
 
-/// A running operator that sees one namespace. Dropping it is a crash.
+/// A running operator that sees one namespace or all. Dropping it is a crash.
 pub struct Operator {
     /// What its controllers share.
     pub core: Arc<Core>,
@@ -48,17 +48,22 @@ impl Default for Start {
 impl Operator {
     /// Starts one with its ServiceAccount's token and returns when it is ready.
     pub async fn start(ground: &Ground, namespace: &str, start: Start) -> Self {
-        let operator = Self::launch(ground, namespace, start).await;
+        Self::start_in(ground, Scope::Namespace(namespace.to_owned()), start).await
+    }
+
+    /// The same for one that sees these namespaces.
+    pub async fn start_in(ground: &Ground, scope: Scope, start: Start) -> Self {
+        let operator = Self::launch(ground, scope, start).await;
         operator.ready().await;
         operator
     }
 
     /// Starts one and does not wait.
-    pub async fn launch(ground: &Ground, namespace: &str, start: Start) -> Self {
+    async fn launch(ground: &Ground, scope: Scope, start: Start) -> Self {
         // Once a process, whoever is first; a second provider would make every client panic.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let options = Options {
-            scope: Scope::Namespace(namespace.to_owned()),
+            scope,
             settings: start.settings,
             fence_namespace: Some(SYSTEM.to_owned()),
         };

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::ground::eventually;
 use crate::hands::SERVICES;
-use crate::scene::Scene;
+use crate::s3::S3;
+use crate::scene::{PATIENCE, Scene};
 
 const KIND: &str = "ObjectStorageService";
 fn spec(more: Value) -> Value {
@@ -231,6 +233,70 @@ async fn a_private_network_is_added_and_removed() {
         })
         .await;
     scene.ready(KIND, "media").await;
+}
+
+#[tokio::test]
+async fn networks_are_swapped_in_two_steps() {
+    let scene = Scene::running().await;
+    let private = |name: &str, digit: u8| json!({"name": name, "type": "Private", "uuid": format!("03f0a1b2-0000-4000-8000-00000000000{digit}")});
+    let public = json!({"name": "public", "type": "Public"});
+    let networks = |second: Value| spec(json!({"networks": [public, second]}));
+    scene
+        .apply(KIND, "media", networks(private("one", 1)))
+        .await;
+    scene.ready(KIND, "media").await;
+    scene.cloud.forget().await;
+    scene
+        .cloud
+        .pace(Duration::from_mins(1), Duration::ZERO)
+        .await;
+    scene
+        .apply(KIND, "media", networks(private("two", 2)))
+        .await;
+    let one = |cloud: &Value| {
+        cloud["networks"]
+            .as_array()
+            .is_some_and(|all| all.len() == 1)
+    };
+    scene.cloud_until("the old one is off", one).await;
+    scene
+        .until(KIND, "media", "Ready", "False", "SettingUp")
+        .await;
+    assert_eq!(scene.writes().await, ["DELETE /networks/one"]);
+    scene.advance(Duration::from_hours(1)).await;
+    let two = |cloud: &Value| cloud["networks"].to_string().contains("two");
+    scene.cloud_until("the new one is on", two).await;
+    assert_eq!(
+        scene.writes().await,
+        ["DELETE /networks/one", "POST /networks"]
+    );
+    scene.advance(Duration::from_hours(1)).await;
+    scene.ready(KIND, "media").await;
+}
+
+#[tokio::test]
+async fn usage_is_published_when_it_crosses_zero() {
+    let scene = Scene::issued().await;
+    let status = scene.status(KIND, "media").await;
+    assert_eq!(status["atProvider"]["objects"], 0, "{status}");
+    scene
+        .apply("Bucket", "logs", json!({"serviceRef": {"name": "media"}}))
+        .await;
+    scene.ready("Bucket", "logs").await;
+    let s3 = S3::of(&scene.secret("ci-s3").await.unwrap());
+    assert_eq!(s3.put("logs", "one", "12345").await, 200);
+    scene.round().await;
+    for (kind, name) in [(KIND, "media"), ("Bucket", "logs")] {
+        eventually(PATIENCE, "usage is published", async || {
+            let facts = scene.status(kind, name).await["atProvider"].clone();
+            if facts["objects"] == 1 && facts["bytes"] == 5 {
+                Ok(())
+            } else {
+                Err(facts.to_string())
+            }
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

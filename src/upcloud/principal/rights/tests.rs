@@ -76,7 +76,7 @@ fn what_narrows_comes_first_and_the_boundary_goes_last() {
         inline: inline(&[("kept", "a"), ("changed", "b"), ("fresh", "a")]),
         boundary: Some("limit".into()),
         tags: tags(&[("env", "prod")]),
-        exclusive: false,
+        ..Rights::default()
     };
     assert_eq!(
         changes(&want, &has, &grants, &bounds),
@@ -293,4 +293,23 @@ fn foreign_rights_hold_a_deletion_and_are_named() {
         ..Has::default()
     };
     assert_eq!(bare.held("user", false, &grants), None);
+}
+
+#[test]
+fn a_boundary_that_is_not_in_force_is_told() {
+    let forced = Rights {
+        boundary: Some("limit".into()),
+        overruled: true,
+        ..Rights::default()
+    };
+    assert!(
+        forced
+            .hint()
+            .is_some_and(|hint| hint.contains("policy limit"))
+    );
+    let own = Rights {
+        overruled: false,
+        ..forced
+    };
+    assert_eq!(own.hint(), None);
 }
