@@ -149,7 +149,7 @@ fn a_child_lives_in_the_account_and_under_the_id_of_its_service() {
 fn a_child_waits_for_its_service_and_for_the_service_s_id() {
     waits_for(
         resolve::<Bucket>(World::default(), &json!({})),
-        "does not exist; create it",
+        "does not exist or is not shared with namespace team-a",
     );
     let mut world = World::with_service();
     world.services[0]["status"] = json!({});
