@@ -7,7 +7,7 @@
 .PHONY: help demo up down test e2e clients lint crds build image
 
 help: ## list these
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: ## the whole story on this machine: control plane, emulated cloud, operator, samples, S3
 	@demo/demo.sh

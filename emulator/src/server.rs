@@ -191,13 +191,20 @@ fn s3_backend(plane: DataPlane, hub: Arc<Hub>) -> Backend {
         Box::pin(async move {
             let peer = peer_of(&request);
             let reads = request.method().is_safe();
-            let answer = plane.s3(request, peer, false).await;
+            let secure = came_over_tls(&request);
+            let answer = plane.s3(request, peer, secure).await;
             if !reads {
                 hub.changed.notify_one();
             }
             answer
         })
     })
+}
+
+/// Whether a proxy in front took the request over TLS; the emulator itself speaks none.
+fn came_over_tls(request: &Request<Body>) -> bool {
+    let scheme = request.headers().get("x-forwarded-proto");
+    scheme.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// Address of the caller, noted when the connection was accepted.
@@ -210,7 +217,10 @@ fn peer_of(request: &Request<Body>) -> SocketAddr {
 fn web_backend(plane: DataPlane) -> Backend {
     Arc::new(move |request: Request<Body>| {
         let plane = plane.clone();
-        Box::pin(async move { plane.website(&request, peer_of(&request), false) })
+        Box::pin(async move {
+            let secure = came_over_tls(&request);
+            plane.website(&request, peer_of(&request), secure)
+        })
     })
 }
 

@@ -43,18 +43,23 @@ const SHORTEST_LIFE: i64 = 900;
 /// The sessions there are, by key id. They are forgotten some time after they expire. Cheap to
 /// clone; clones share them.
 #[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(from = "HashMap<String, Session>", into = "HashMap<String, Session>")]
+#[serde(from = "Table", into = "Table")]
 pub struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
 
-impl From<HashMap<String, Session>> for Sessions {
-    fn from(all: HashMap<String, Session>) -> Self {
-        Self(Arc::new(all.into()))
+/// The sessions as they are saved.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Table(HashMap<String, Session>);
+
+impl From<Table> for Sessions {
+    fn from(table: Table) -> Self {
+        Self(Arc::new(table.0.into()))
     }
 }
 
-impl From<Sessions> for HashMap<String, Session> {
+impl From<Sessions> for Table {
     fn from(sessions: Sessions) -> Self {
-        sessions.0.lock().clone()
+        Self(sessions.0.lock().clone())
     }
 }
 

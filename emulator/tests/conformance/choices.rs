@@ -80,7 +80,6 @@ fn state_and_code(ground: &Ground, path: &str) -> Value {
 }
 
 #[rustfmt::skip]
-#[expect(clippy::too_many_lines, reason = "a row a switch")]
 fn rows() -> Vec<(&'static str, &'static str, Look, Value, Value)> {
     vec![
         ("duplicate-status", "409", |g, p| status(g, "POST", &format!("{p}/users"), &json!({"username": "ci"})), json!(400), json!(409)),

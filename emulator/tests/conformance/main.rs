@@ -21,5 +21,6 @@ mod operations;
 mod process;
 mod restart;
 mod services;
+mod shapes;
 mod signer;
 mod together;

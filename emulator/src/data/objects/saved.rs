@@ -37,20 +37,21 @@ struct Bucket {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kept {
-    Object {
-        body: Held,
-        etag: String,
-        modified: Timestamp,
-        version: String,
-        about: About,
-        tags: Vec<(String, String)>,
-        checksums: Checksums,
-        parts: Vec<u64>,
-    },
-    Marker {
-        id: String,
-        modified: Timestamp,
-    },
+    Object(Box<KeptObject>),
+    Marker { id: String, modified: Timestamp },
+}
+
+/// An object; the fields are those of [`Object`].
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptObject {
+    body: Held,
+    etag: String,
+    modified: Timestamp,
+    version: String,
+    about: About,
+    tags: Vec<(String, String)>,
+    checksums: Checksums,
+    parts: Vec<u64>,
 }
 
 /// Where the bytes are.
@@ -178,7 +179,7 @@ fn keep(version: &Version, bodies: &mut HashMap<String, Body>) -> Kept {
             id: id.clone(),
             modified: *modified,
         },
-        Version::Object(object) => Kept::Object {
+        Version::Object(object) => Kept::Object(Box::new(KeptObject {
             body: hold(&object.body, bodies),
             etag: object.etag.clone(),
             modified: object.modified,
@@ -187,7 +188,7 @@ fn keep(version: &Version, bodies: &mut HashMap<String, Body>) -> Kept {
             tags: object.tags.clone(),
             checksums: object.checksums.clone(),
             parts: object.parts.clone(),
-        },
+        })),
     }
 }
 
@@ -208,24 +209,15 @@ impl Kept {
     ) -> Result<Version, Fault> {
         match self {
             Self::Marker { id, modified } => Ok(Version::Marker { id, modified }),
-            Self::Object {
-                body,
-                etag,
-                modified,
-                version,
-                about,
-                tags,
-                checksums,
-                parts,
-            } => Ok(Version::Object(Arc::new(Object {
-                body: body.restored(bodies, fetch)?,
-                etag,
-                modified,
-                version,
-                about,
-                tags,
-                checksums,
-                parts,
+            Self::Object(kept) => Ok(Version::Object(Arc::new(Object {
+                body: kept.body.restored(bodies, fetch)?,
+                etag: kept.etag,
+                modified: kept.modified,
+                version: kept.version,
+                about: kept.about,
+                tags: kept.tags,
+                checksums: kept.checksums,
+                parts: kept.parts,
             }))),
         }
     }
@@ -242,14 +234,14 @@ impl Held {
                 let bytes = STANDARD.decode(text).map_err(|_| Fault::NotBase64)?;
                 Ok(Body::from(Bytes::from(bytes)))
             }
-            Self::File(name) => match bodies.get(&name) {
-                Some(body) => Ok(body.clone()),
-                None => {
-                    let body = Body::from(fetch(&name)?);
-                    bodies.insert(name, body.clone());
-                    Ok(body)
+            Self::File(name) => {
+                if let Some(body) = bodies.get(&name) {
+                    return Ok(body.clone());
                 }
-            },
+                let body = Body::from(fetch(&name)?);
+                bodies.insert(name, body.clone());
+                Ok(body)
+            }
         }
     }
 }
