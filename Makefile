@@ -4,10 +4,10 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint crds build image
+.PHONY: help demo up down test e2e clients lint crds build image
 
 help: ## list these
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: ## the whole story on this machine: control plane, emulated cloud, operator, samples, S3
 	@demo/demo.sh
@@ -24,11 +24,17 @@ test: ## all tests, against a real API server and the emulated clouds
 	cargo build --workspace --bins --tests
 	cargo test --workspace
 
+e2e: ## a static website in headless Chromium; prints where the screenshots are
+	@tests/e2e/website.sh
+
+clients: ## boto3, awscli and rclone against the emulated S3 and STS
+	@emulator/tests/clients.sh
+
 lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@test -z "$$(gofmt -l tests/cluster)" || { gofmt -d tests/cluster; exit 1; }
-	@for script in demo/*.sh tests/cluster/*.sh .ci/run; do bash -n $$script || exit 1; done
+	@for script in demo/*.sh tests/cluster/*.sh tests/e2e/*.sh emulator/tests/*.sh .ci/run; do bash -n $$script || exit 1; done
 	@charts/test.sh
 	@python3 docs/check-links.py
 

@@ -55,9 +55,17 @@ choices! {
     PrivateSwap "private-swap" OneOf(&["500", "accept"]);
     UnknownSdn "unknown-sdn" OneOf(&["accept", "400"]);
     NullArrays "null-arrays" OneOf(&["400", "accept"]);
+    ZeroNetworks "zero-networks" OneOf(&["accept", "400"]);
+    Ipv6 "ipv6" OneOf(&["accept", "400"]);
+    ServiceName "service-name" OneOf(&["pattern", "length"]);
+    PropertiesOnPut "properties-on-put" OneOf(&["reset", "keep"]);
+    CorsOverride "cors-override" OneOf(&["header", "ignore"]);
+    NullLabel "null-label" OneOf(&["empty", "null"]);
+    RepeatedKeys "repeated-keys" OneOf(&["400", "last"]);
+    NamePatch "name-patch" OneOf(&["pending", "settled"]);
     LabelsPatch "labels-patch" OneOf(&["pending", "settled"]);
     UnchangedPatch "unchanged-patch" OneOf(&["pending", "settled"]);
-    CustomDomainDns "custom-domain-dns" OneOf(&["verified", "unverified"]);
+    CustomDomainDns "custom-domain-dns" OneOf(&["verified", "unverified", "failed", "pending"]);
     CustomDomainDepth "custom-domain-depth" OneOf(&["any", "3-to-5"]);
     CustomDomainType "custom-domain-type" OneOf(&["public", "any"]);
     CustomDomainScope "custom-domain-scope" OneOf(&["global", "service"]);
@@ -66,8 +74,10 @@ choices! {
     StaticDomainListed "static-domain-listed" OneOf(&["no", "yes"]);
     WebsiteBucket "website-bucket" OneOf(&["any", "must-exist"]);
     WebsiteList "website-list" OneOf(&["object", "array"]);
+    BucketWithWebsite "bucket-with-website" OneOf(&["keep", "remove", "blocked"]);
     ServiceShape "service-shape" OneOf(&["full", "2025"]);
     SortDefault "sort-default" OneOf(&["-created_at", "created_at"]);
+    ListOrder "list-order" OneOf(&["name", "created_at"]);
     LimitZero "limit-zero" OneOf(&["empty", "400"]);
     TotalCount "total-count" OneOf(&["send", "omit"]);
     IntervalMonth "interval-m" OneOf(&["minute", "month"]);
@@ -78,8 +88,15 @@ choices! {
     KeysPerUser "keys-per-user" Number(2);
     VersionsPerPolicy "versions-per-policy" Number(5);
     PolicyVersions "policy-with-versions" OneOf(&["delete", "blocked"]);
+    SameDefault "same-default" OneOf(&["200", "400"]);
+    NoDescription "no-description" OneOf(&["absent", "empty"]);
     AttachTwice "attach-twice" OneOf(&["204", "400"]);
+    JoinTwice "join-twice" OneOf(&["204", "400"]);
     AttachmentDelay "attachment-delay" Number(0);
+    KeyDelay "key-delay" Number(0);
+    PolicyDelay "policy-delay" Number(0);
+    BoundaryAnswer "boundary-answer" OneOf(&["string", "object"]);
+    SessionDefault "session-default" Number(3600);
     SystemAttachments "system-attachments" OneOf(&["service", "region"]);
     InlineRepeat "inline-repeat" OneOf(&["overwrite", "400"]);
     InlineEncoding "inline-encoding" OneOf(&["plain", "encoded"]);
@@ -97,6 +114,7 @@ choices! {
     Credits "credits" OneOf(&["enough", "short"]);
     AuthForm "auth-form" OneOf(&["problem", "legacy"]);
     QuotaServices "quota-services" Number(0);
+    QuotaBuckets "quota-buckets" Number(0);
     QuotaUsers "quota-users" Number(0);
     QuotaGroups "quota-groups" Number(0);
     QuotaRoles "quota-roles" Number(0);
@@ -213,15 +231,68 @@ mod tests {
         assert_eq!(choices.number(Choice::KeysPerUser), 3);
     }
 
-    #[test]
-    fn every_switch_is_documented() {
+    /// Rows of the tables in the documentation: name and values, in order.
+    fn documented() -> Vec<(String, String)> {
         let text = include_str!("../docs/choices.md");
-        for choice in Choice::ALL {
-            assert!(
-                text.contains(&format!("`{}`", choice.name())),
-                "{}",
-                choice.name()
+        let ticked = |cell: &str| -> Vec<String> {
+            let quoted = cell.split('`').skip(1).step_by(2);
+            quoted.map(str::to_owned).collect()
+        };
+        let mut out = Vec::new();
+        for row in text.lines().filter(|line| line.starts_with("| `")) {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let values = match cells[2].split_once("number") {
+                Some((_, default)) => default.trim_start_matches(" of seconds").to_owned(),
+                None => ticked(cells[2]).join(","),
+            };
+            let values = values.trim_start_matches([',', ' ']).to_owned();
+            out.extend(
+                ticked(cells[1])
+                    .into_iter()
+                    .map(|name| (name, values.clone())),
             );
+        }
+        out
+    }
+
+    #[test]
+    fn the_documentation_has_every_switch_with_its_values_and_no_other() {
+        let mut want: Vec<(String, String)> = Choice::ALL
+            .iter()
+            .map(|choice| {
+                let values = match choice.values() {
+                    OneOf(values) => values.join(","),
+                    Number(number) => number.to_string(),
+                    AnyOf(values) => format!("{},none", values.join(",")),
+                };
+                (choice.name().to_owned(), values)
+            })
+            .collect();
+        let mut have = documented();
+        want.sort();
+        have.sort();
+        assert_eq!(have, want);
+    }
+
+    /// A switch that nothing asks for would be a promise without an effect.
+    #[test]
+    fn every_switch_is_asked_for_somewhere() {
+        fn sources(folder: &std::path::Path, out: &mut String) {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    sources(&path, out);
+                } else if !path.ends_with("choices.rs") {
+                    out.push_str(&std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let mut all = String::new();
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        sources(&folder, &mut all);
+        for choice in Choice::ALL {
+            let variant = format!("Choice::{choice:?}");
+            assert!(all.contains(&variant), "{variant}");
         }
     }
 }

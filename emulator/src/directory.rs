@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::api::policy_arn;
+use crate::choices::Choice;
 use crate::data::Directory;
 use crate::data::directory::{
     Bucket, BucketFault, ErrorPage, HostKind, KeyOwner, PolicySet, Role, Site,
@@ -24,17 +26,30 @@ fn is_open(service: &Service) -> bool {
     service.config.started && !service.deleting
 }
 
-fn find_key<'a>(world: &'a World, id: &str) -> Option<(&'a Service, &'a str, &'a AccessKey)> {
+/// Whether a delay, in seconds, is over for what began at `from`.
+fn is_over(world: &World, delay: Choice, from: Timestamp, now: Timestamp) -> bool {
+    let delay = i64::from(world.choices.number(delay));
+    delay == 0 || now.as_second() - from.as_second() >= delay
+}
+
+fn find_key<'a>(
+    world: &'a World,
+    id: &str,
+    now: Timestamp,
+) -> Option<(&'a Service, &'a str, &'a AccessKey)> {
     let (uuid, user) = world.key_owners.get(id)?;
     let service = open(world, uuid)?;
     let (name, user) = service.iam.users.get_key_value(user)?;
     let key = user.keys.iter().find(|key| key.id == id)?;
-    Some((service, name, key))
+    let known = is_over(world, Choice::KeyDelay, key.created_at, now);
+    known.then_some((service, name, key))
 }
 
 /// Documents of one holder of grants: attached policies in their default version, then inline ones.
-fn documents(iam: &Iam, grants: &Grants) -> Vec<(String, Value)> {
-    let attached = grants.attached.keys().filter_map(|name| {
+fn documents(world: &World, now: Timestamp, iam: &Iam, grants: &Grants) -> Vec<(String, Value)> {
+    let counts = |at: &Timestamp| is_over(world, Choice::PolicyDelay, *at, now);
+    let attached = grants.attached.iter().filter(|(_, at)| counts(at));
+    let attached = attached.filter_map(|(name, _)| {
         let policy = iam.policies.get(name)?;
         Some((name.clone(), parse(policy.document())))
     });
@@ -127,7 +142,7 @@ impl Directory for Hub {
 
     fn key(&self, id: &str) -> Option<KeyOwner> {
         let world = self.world.lock();
-        let (service, user, key) = find_key(&world, id)?;
+        let (service, user, key) = find_key(&world, id, self.clock.now())?;
         Some(KeyOwner {
             secret: key.secret.clone(),
             service: service.uuid.clone(),
@@ -147,11 +162,17 @@ impl Directory for Hub {
             .and_then(|service| service.iam.users.get_mut(&user));
         let key = user.and_then(|user| user.keys.iter_mut().find(|key| key.id == id));
         if let Some(key) = key {
+            // Shown in whole seconds, so not worth a write to the file more often.
+            let shown = key.last_used_at.map(jiff::Timestamp::as_second);
             key.last_used_at = Some(now);
+            if shown != Some(now.as_second()) {
+                self.changed.notify_one();
+            }
         }
     }
 
     fn policies(&self, service: &str, user: &str) -> PolicySet {
+        let now = self.clock.now();
         let world = self.world.lock();
         let Some(iam) = open(&world, service).map(|service| &service.iam) else {
             return PolicySet::default();
@@ -163,9 +184,9 @@ impl Directory for Hub {
             .groups
             .values()
             .filter(|group| group.members.contains(user));
-        let inherited = groups.flat_map(|group| documents(iam, &group.grants));
+        let inherited = groups.flat_map(|group| documents(&world, now, iam, &group.grants));
         PolicySet {
-            identity: documents(iam, grants)
+            identity: documents(&world, now, iam, grants)
                 .into_iter()
                 .chain(inherited)
                 .collect(),
@@ -174,6 +195,7 @@ impl Directory for Hub {
     }
 
     fn role(&self, service: &str, name: &str) -> Option<Role> {
+        let now = self.clock.now();
         let world = self.world.lock();
         let iam = &open(&world, service)?.iam;
         let role = iam.roles.get(name)?;
@@ -181,10 +203,27 @@ impl Directory for Hub {
             trust: parse(&role.trust),
             max_session_seconds: u32::try_from(role.max_session_seconds).unwrap_or(LONGEST_SESSION),
             policies: PolicySet {
-                identity: documents(iam, &role.grants),
+                identity: documents(&world, now, iam, &role.grants),
                 boundary: boundary(iam, &role.grants),
             },
         })
+    }
+
+    fn managed_policy(&self, service: &str, arn: &str) -> Option<Value> {
+        let world = self.world.lock();
+        let service = open(&world, service)?;
+        let mut policies = service.iam.policies.iter();
+        let (_, policy) = policies.find(|(name, _)| policy_arn(service, name) == arn)?;
+        Some(parse(policy.document()))
+    }
+
+    fn cors_origin(&self, service: &str) -> Option<String> {
+        let world = self.world.lock();
+        if world.choices.is(Choice::CorsOverride, "ignore") {
+            return None;
+        }
+        let origin = open(&world, service)?.config.cors_origin.clone();
+        origin.filter(|origin| !origin.is_empty())
     }
 
     fn service_of_host(&self, host: &str) -> Option<HostKind> {

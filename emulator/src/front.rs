@@ -25,6 +25,9 @@ const API_BODY: usize = 1024 * 1024;
 /// Largest body of a request that is to be applied late, in bytes.
 const LATE_BODY: usize = 256 * 1024 * 1024;
 
+/// Largest body of an API request that the journal keeps, in bytes. What clients send is far below.
+const NOTED_BODY: usize = 256 * 1024;
+
 /// How long a body of an API request may take.
 const BODY_TIME: Duration = Duration::from_mins(1);
 
@@ -293,6 +296,7 @@ enum Held {
 impl Held {
     fn json(&self) -> Option<serde_json::Value> {
         match self {
+            Self::Whole(bytes) if bytes.len() > NOTED_BODY => None,
             Self::Whole(bytes) => serde_json::from_slice(bytes).ok(),
             Self::Stream(_) => None,
         }

@@ -9,7 +9,8 @@ use crate::clock::Clock;
 use crate::control::faults::Faults;
 use crate::control::journal::Journal;
 use crate::control::late::Late;
-use crate::data::Store;
+use crate::data::{Directory as _, Sessions, Store};
+use crate::persist::Keeper;
 use crate::state::{Dropped, World};
 
 /// One emulator: its clock, its world, and what tests put between them and their callers.
@@ -22,8 +23,10 @@ pub struct Hub {
     pub late: Late,
     /// Objects; the world has only their counts.
     pub store: Store,
+    /// Sessions of roles.
+    pub sessions: Sessions,
     /// Held while the state is written: one writer at a time.
-    pub saving: Mutex<()>,
+    pub saving: Mutex<Keeper>,
     /// Told when the world may have changed, for whoever saves it.
     pub changed: Notify,
 }
@@ -47,6 +50,14 @@ impl Hub {
             self.changed.notify_one();
         }
         response
+    }
+
+    /// Carries out the lifecycle rules of all buckets.
+    pub fn expire(&self) {
+        for (service, bucket, delta) in self.store.expire(self.now()) {
+            self.count(&service, &bucket, delta.objects, delta.bytes);
+        }
+        self.changed.notify_one();
     }
 
     /// Drops the objects of buckets and services that are gone.

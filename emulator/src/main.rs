@@ -40,7 +40,7 @@ struct Flags {
     /// What to do where the API reference leaves it open: NAME=VALUE.
     #[arg(long, value_name = "CHOICE")]
     choice: Vec<String>,
-    /// Keep the state in this file; objects in buckets are not kept.
+    /// Keep the state in this file, and large objects in a folder beside it.
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
     /// Exit when stdin reaches its end.

@@ -29,6 +29,9 @@ use crate::lifecycle::Pace;
 use crate::persist;
 use crate::state::Account;
 
+/// How often lifecycle rules are carried out when nobody moves the clock.
+const EXPIRY: Duration = Duration::from_mins(1);
+
 /// How an emulator is started. All addresses may have port 0.
 #[derive(Debug)]
 pub struct Options {
@@ -89,7 +92,7 @@ impl Emulator {
         let hub = Arc::new(hub(&options)?);
         let (stop, stopped) = watch::channel(false);
         let directory: Arc<dyn Directory> = Arc::clone(&hub) as Arc<dyn Directory>;
-        let plane = DataPlane::new(directory, hub.store.clone());
+        let plane = DataPlane::new(directory, hub.store.clone(), hub.sessions.clone());
         let api = bind("--api", options.api).await?;
         let s3 = bind("--s3", options.s3).await?;
         let web = bind("--web", options.web).await?;
@@ -102,7 +105,7 @@ impl Emulator {
         };
         let sides = [
             (api, Side::Api, api_backend(Arc::clone(&hub))),
-            (s3, Side::S3, s3_backend(plane.clone())),
+            (s3, Side::S3, s3_backend(plane.clone(), Arc::clone(&hub))),
             (web, Side::Web, web_backend(plane)),
         ];
         for (listener, side, backend) in sides {
@@ -112,14 +115,21 @@ impl Emulator {
                 backend,
             };
             let handle = move |request| front.clone().handle(request);
-            tokio::spawn(serve(listener, stopped.clone(), handle));
+            tokio::spawn(serve(listener, side, stopped.clone(), handle));
         }
         let router = control::router(Arc::clone(&hub));
         let handle = move |request| steer(router.clone(), request);
-        tokio::spawn(serve(control, stopped.clone(), handle));
+        tokio::spawn(serve(control, Side::S3, stopped.clone(), handle));
         let late = Arc::clone(&hub);
         tokio::spawn(until(stopped.clone(), async move {
             late.late.watch(&late.clock).await;
+        }));
+        let rules = Arc::clone(&hub);
+        tokio::spawn(until(stopped.clone(), async move {
+            loop {
+                tokio::time::sleep(EXPIRY).await;
+                rules.expire();
+            }
         }));
         if let Some(path) = options.data.clone() {
             tokio::spawn(until(stopped, persist::keep(Arc::clone(&hub), path)));
@@ -148,10 +158,15 @@ fn hub(options: &Options) -> anyhow::Result<Hub> {
         Some(path) => persist::load(path)?,
         None => None,
     };
-    let (shift, mut world) = saved.map_or_else(Default::default, |saved| {
-        (saved.clock_shift_ms, saved.world)
+    let restored = saved.map_or_else(Hub::default, |saved| Hub {
+        clock: Clock::shifted(saved.clock_shift_ms),
+        world: saved.world.into(),
+        store: saved.store,
+        sessions: saved.sessions,
+        saving: saved.keeper.into(),
+        ..Hub::default()
     });
-    let clock = Clock::shifted(shift);
+    let (clock, mut world) = (&restored.clock, restored.world.lock());
     world.set_pace(clock.now(), options.pace);
     let mut choices = world.choices.clone();
     choices.extend(&options.choices);
@@ -165,22 +180,31 @@ fn hub(options: &Options) -> anyhow::Result<Hub> {
             });
         }
     }
-    Ok(Hub {
-        clock,
-        world: world.into(),
-        ..Hub::default()
-    })
+    drop(world);
+    Ok(restored)
 }
 
 /// S3 as a server without its socket.
-fn s3_backend(plane: DataPlane) -> Backend {
+fn s3_backend(plane: DataPlane, hub: Arc<Hub>) -> Backend {
     Arc::new(move |request: Request<Body>| {
-        let plane = plane.clone();
+        let (plane, hub) = (plane.clone(), Arc::clone(&hub));
         Box::pin(async move {
             let peer = peer_of(&request);
-            plane.s3(request, peer, false).await
+            let reads = request.method().is_safe();
+            let secure = came_over_tls(&request);
+            let answer = plane.s3(request, peer, secure).await;
+            if !reads {
+                hub.changed.notify_one();
+            }
+            answer
         })
     })
+}
+
+/// Whether a proxy in front took the request over TLS; the emulator itself speaks none.
+fn came_over_tls(request: &Request<Body>) -> bool {
+    let scheme = request.headers().get("x-forwarded-proto");
+    scheme.is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
 }
 
 /// Address of the caller, noted when the connection was accepted.
@@ -193,7 +217,10 @@ fn peer_of(request: &Request<Body>) -> SocketAddr {
 fn web_backend(plane: DataPlane) -> Backend {
     Arc::new(move |request: Request<Body>| {
         let plane = plane.clone();
-        Box::pin(async move { plane.website(&request, peer_of(&request), false) })
+        Box::pin(async move {
+            let secure = came_over_tls(&request);
+            plane.website(&request, peer_of(&request), secure)
+        })
     })
 }
 
@@ -220,8 +247,12 @@ async fn until(mut stopped: watch::Receiver<bool>, work: impl Future<Output = ()
     }
 }
 
-async fn serve<H, F>(listener: TcpListener, mut stopped: watch::Receiver<bool>, handle: H)
-where
+async fn serve<H, F>(
+    listener: TcpListener,
+    side: Side,
+    mut stopped: watch::Receiver<bool>,
+    handle: H,
+) where
     H: Fn(Request<Body>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Response<Body>, Cut>> + Send + 'static,
 {
@@ -232,7 +263,8 @@ where
         };
         match accepted {
             Ok((stream, peer)) => {
-                tokio::spawn(converse(stream, peer, stopped.clone(), handle.clone()));
+                let service = (peer, side);
+                tokio::spawn(converse(stream, service, stopped.clone(), handle.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -244,7 +276,7 @@ where
 
 async fn converse<H, F>(
     stream: TcpStream,
-    peer: SocketAddr,
+    (peer, side): (SocketAddr, Side),
     mut stopped: watch::Receiver<bool>,
     handle: H,
 ) where
@@ -259,6 +291,8 @@ async fn converse<H, F>(
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_mins(1))
+        // As on the wire: `Upcloud-Cid`. S3 writes its own headers in lower case.
+        .title_case_headers(side == Side::Api)
         .serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         ended = connection => if let Err(error) = ended {

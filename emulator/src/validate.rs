@@ -146,6 +146,11 @@ impl Check {
         });
     }
 
+    /// Whether nothing was noted.
+    pub fn is_clean(&self) -> bool {
+        self.noted.is_empty()
+    }
+
     /// Fails with all violations, if there are any.
     pub fn done(self) -> Result<(), Problem> {
         if self.noted.is_empty() {
@@ -346,7 +351,13 @@ impl Check {
     }
 
     /// Notes each item whose key was already used by an item before it.
-    pub fn unique<T>(&mut self, items: &[T], path: &str, member: &str, key: impl Fn(&T) -> &str) {
+    pub fn unique<T, K: PartialEq<K>>(
+        &mut self,
+        items: &[T],
+        path: &str,
+        member: &str,
+        key: impl Fn(&T) -> K,
+    ) {
         for (at, item) in items.iter().enumerate() {
             if items.iter().take(at).any(|before| key(before) == key(item)) {
                 let place = if path.is_empty() {
@@ -358,6 +369,16 @@ impl Check {
             }
         }
     }
+}
+
+/// Of items with the same key only the last is left.
+pub fn keep_last<T>(items: Vec<T>, key: impl Fn(&T, &T) -> bool) -> Vec<T> {
+    let mut out: Vec<T> = Vec::new();
+    for item in items {
+        out.retain(|before| !key(before, &item));
+        out.push(item);
+    }
+    out
 }
 
 #[cfg(test)]

@@ -621,3 +621,157 @@ async fn names_that_xml_cannot_carry_are_encoded_on_demand() {
     assert_eq!(answer.element("Key"), "a%01b");
     assert_eq!(answer.element("EncodingType"), "url");
 }
+
+/// Every operation of the S3 API that is not served, as clients send it.
+const ABSENT: [(&str, &str, &str); 49] = [
+    (
+        "CreateBucketMetadataConfiguration",
+        "POST",
+        "/logs?metadataConfiguration",
+    ),
+    (
+        "CreateBucketMetadataTableConfiguration",
+        "POST",
+        "/logs?metadataTable",
+    ),
+    ("CreateSession", "GET", "/logs?session"),
+    (
+        "DeleteBucketAnalyticsConfiguration",
+        "DELETE",
+        "/logs?analytics&id=x",
+    ),
+    ("DeleteBucketEncryption", "DELETE", "/logs?encryption"),
+    (
+        "DeleteBucketIntelligentTieringConfiguration",
+        "DELETE",
+        "/logs?intelligent-tiering&id=x",
+    ),
+    (
+        "DeleteBucketInventoryConfiguration",
+        "DELETE",
+        "/logs?inventory&id=x",
+    ),
+    (
+        "DeleteBucketMetricsConfiguration",
+        "DELETE",
+        "/logs?metrics&id=x",
+    ),
+    (
+        "DeleteBucketOwnershipControls",
+        "DELETE",
+        "/logs?ownershipControls",
+    ),
+    ("DeleteBucketReplication", "DELETE", "/logs?replication"),
+    ("DeleteBucketWebsite", "DELETE", "/logs?website"),
+    (
+        "DeletePublicAccessBlock",
+        "DELETE",
+        "/logs?publicAccessBlock",
+    ),
+    (
+        "GetBucketAccelerateConfiguration",
+        "GET",
+        "/logs?accelerate",
+    ),
+    ("GetBucketAcl", "GET", "/logs?acl"),
+    (
+        "GetBucketAnalyticsConfiguration",
+        "GET",
+        "/logs?analytics&id=x",
+    ),
+    ("GetBucketEncryption", "GET", "/logs?encryption"),
+    (
+        "GetBucketIntelligentTieringConfiguration",
+        "GET",
+        "/logs?intelligent-tiering&id=x",
+    ),
+    (
+        "GetBucketInventoryConfiguration",
+        "GET",
+        "/logs?inventory&id=x",
+    ),
+    ("GetBucketLogging", "GET", "/logs?logging"),
+    ("GetBucketMetricsConfiguration", "GET", "/logs?metrics&id=x"),
+    (
+        "GetBucketNotificationConfiguration",
+        "GET",
+        "/logs?notification",
+    ),
+    (
+        "GetBucketOwnershipControls",
+        "GET",
+        "/logs?ownershipControls",
+    ),
+    ("GetBucketReplication", "GET", "/logs?replication"),
+    ("GetBucketRequestPayment", "GET", "/logs?requestPayment"),
+    ("GetBucketWebsite", "GET", "/logs?website"),
+    ("GetObjectAcl", "GET", "/logs/k?acl"),
+    ("GetObjectAttributes", "GET", "/logs/k?attributes"),
+    ("GetObjectLegalHold", "GET", "/logs/k?legal-hold"),
+    ("GetObjectLockConfiguration", "GET", "/logs?object-lock"),
+    ("GetObjectRetention", "GET", "/logs/k?retention"),
+    ("GetObjectTorrent", "GET", "/logs/k?torrent"),
+    ("GetPublicAccessBlock", "GET", "/logs?publicAccessBlock"),
+    (
+        "ListBucketAnalyticsConfigurations",
+        "GET",
+        "/logs?analytics",
+    ),
+    (
+        "PutBucketAccelerateConfiguration",
+        "PUT",
+        "/logs?accelerate",
+    ),
+    ("PutBucketAcl", "PUT", "/logs?acl"),
+    ("PutBucketEncryption", "PUT", "/logs?encryption"),
+    ("PutBucketLogging", "PUT", "/logs?logging"),
+    (
+        "PutBucketNotificationConfiguration",
+        "PUT",
+        "/logs?notification",
+    ),
+    (
+        "PutBucketOwnershipControls",
+        "PUT",
+        "/logs?ownershipControls",
+    ),
+    ("PutBucketReplication", "PUT", "/logs?replication"),
+    ("PutBucketRequestPayment", "PUT", "/logs?requestPayment"),
+    ("PutBucketWebsite", "PUT", "/logs?website"),
+    ("PutObjectAcl", "PUT", "/logs/k?acl"),
+    ("PutObjectLegalHold", "PUT", "/logs/k?legal-hold"),
+    ("PutObjectLockConfiguration", "PUT", "/logs?object-lock"),
+    ("PutObjectRetention", "PUT", "/logs/k?retention"),
+    ("PutPublicAccessBlock", "PUT", "/logs?publicAccessBlock"),
+    ("RestoreObject", "POST", "/logs/k?restore"),
+    (
+        "SelectObjectContent",
+        "POST",
+        "/logs/k?select&select-type=2",
+    ),
+];
+
+#[tokio::test]
+async fn what_is_not_served_says_so_and_changes_nothing() {
+    let server = server().await;
+    put(&server, "k", "v").await;
+    let xml = "<X xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Y>z</Y></X>";
+    for (operation, method, target) in ABSENT {
+        let body = if method == "GET" || method == "DELETE" {
+            ""
+        } else {
+            xml
+        };
+        let call = server.call(method, target).body(body);
+        let answer = call.signed(ADMIN).await;
+        let got = (answer.status, answer.code());
+        assert_eq!(got, (501, "NotImplemented"), "{operation}: {answer:?}");
+    }
+    let answer = server
+        .call("PUT", "/logs/k?renameObject")
+        .body("w")
+        .signed(ADMIN)
+        .await;
+    assert_eq!(answer.status, 501);
+    assert_eq!(server.call("GET", "/logs/k").signed(ADMIN).await.body, "v");
+}

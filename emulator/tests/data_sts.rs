@@ -155,3 +155,97 @@ async fn a_signature_for_another_service_or_none_is_refused() {
         "urn:ecs:iam::12ab34cd56784e9f8a0b1c2d3e4f5061:user/nobody"
     );
 }
+
+/// The same call with everything in the query.
+fn query(role: &str, more: &str) -> String {
+    format!("/sts?Action=AssumeRole&RoleArn={role}&RoleSessionName=job-1&Version=2011-06-15{more}")
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_by_get_too_signed_in_header_or_query() {
+    let server = server().await;
+    let target = query(UPLOADER, "");
+    let header = server
+        .call("GET", &target)
+        .service("sts")
+        .signed(NOBODY)
+        .await;
+    assert_eq!(header.status, 200, "{header:?}");
+    let token = header.element("SessionToken");
+    assert_eq!(put(&server, &header, token, "/logs/k").await.status, 200);
+    let call = || server.call("GET", &target).service("sts");
+    // The signer of S3 URLs says UNSIGNED-PAYLOAD; STS hashes the empty body.
+    assert_eq!(
+        call().presigned(NOBODY, 60).await.code(),
+        "SignatureDoesNotMatch"
+    );
+    let answer = call()
+        .payload_hash(&data_support::sha256_hex(b""))
+        .presigned(NOBODY, 60)
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        server.call("GET", &target).anonymous().await.code(),
+        "MissingAuthenticationToken"
+    );
+    let wrong = server
+        .call("GET", "/?Action=Nothing")
+        .service("sts")
+        .signed(NOBODY)
+        .await;
+    assert_eq!((wrong.status, wrong.code()), (400, "InvalidAction"));
+}
+
+#[tokio::test]
+async fn managed_session_policies_narrow_and_must_exist() {
+    let server = server().await;
+    let arn = "urn:ecs:iam:::policy/only-a";
+    let document = allow(&["s3:*"], &["arn:aws:s3:::logs/a/*"]);
+    server
+        .fake
+        .0
+        .lock()
+        .managed
+        .insert(arn.to_owned(), document);
+    let session = assume(
+        &server,
+        NOBODY,
+        UPLOADER,
+        &[("PolicyArns.member.1.arn", arn)],
+    )
+    .await;
+    let token = session.element("SessionToken");
+    assert_eq!(put(&server, &session, token, "/logs/a/k").await.status, 200);
+    assert_eq!(
+        put(&server, &session, token, "/logs/b/k").await.code(),
+        "AccessDenied"
+    );
+    for more in [
+        ("PolicyArns.member.1.arn", "urn:ecs:iam:::policy/absent"),
+        ("PolicyArns.member.2.arn", arn),
+    ] {
+        let answer = assume(&server, NOBODY, UPLOADER, &[more]).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "ValidationError"),
+            "{more:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_trust_document_may_ask_for_an_external_id() {
+    let server = server().await;
+    let name = (MEDIA.to_owned(), "uploader".to_owned());
+    server.fake.0.lock().roles.get_mut(&name).unwrap().trust = json!({"Statement": [{
+        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"},
+        "Condition": {"StringEquals": {"sts:ExternalId": "42"}}}]});
+    for (more, status) in [
+        (vec![], 403),
+        (vec![("ExternalId", "7")], 403),
+        (vec![("ExternalId", "42")], 200),
+    ] {
+        let answer = assume(&server, NOBODY, UPLOADER, &more).await;
+        assert_eq!(answer.status, status, "{more:?}");
+    }
+}

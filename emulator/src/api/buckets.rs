@@ -2,10 +2,11 @@
 
 use super::call::{Answer, Call, Reply};
 use super::services::{check_limit, total_count};
-use super::{Context, duplicate, is_listed, missing, rules, view};
+use super::{Context, duplicate, is_listed, missing, quota, rules, view};
 use crate::choices::Choice;
+use crate::problem::Problem;
 use crate::state::Dropped;
-use crate::state::service::Bucket;
+use crate::state::service::{Bucket, Website};
 use crate::validate::Check;
 
 /// The answer to a name that is taken.
@@ -24,6 +25,9 @@ pub fn list(cx: &mut Context<'_>, call: &Call) -> Reply {
         .iter_mut()
         .filter(|(_, bucket)| is_listed(choices, now, bucket.created_at))
         .collect();
+    if choices.is(Choice::ListOrder, "created_at") {
+        listed.sort_by_key(|(_, bucket)| bucket.created_at);
+    }
     let total = listed.len();
     let page = listed
         .iter_mut()
@@ -49,6 +53,7 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
     if held {
         return Err(duplicate(choices, "name", EXISTS));
     }
+    quota(choices, Choice::QuotaBuckets, service.buckets.len())?;
     let bucket = Bucket::new(now);
     let answer = view::bucket(&name, &bucket);
     service.buckets.insert(name, bucket);
@@ -59,6 +64,17 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
 pub fn delete(cx: &mut Context<'_>, call: &Call) -> Reply {
     let (now, choices) = (cx.now, cx.choices);
     let service = call.service(cx.account)?;
+    let serves = |site: &Website| site.bucket_name == call.arg(1);
+    let mut config = service.config.clone();
+    config.websites.retain(|site| !serves(site));
+    let shown = config.websites.len() < service.config.websites.len();
+    if shown && choices.is(Choice::BucketWithWebsite, "blocked") {
+        let reason = "A static website is configured on the bucket.";
+        return Err(Problem::refused_root(reason));
+    }
+    if shown && choices.is(Choice::BucketWithWebsite, "remove") {
+        service.modify(config, now);
+    }
     match service.buckets.get_mut(call.arg(1)) {
         Some(bucket) => {
             bucket.deleted_at.get_or_insert(now);

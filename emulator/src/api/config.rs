@@ -11,7 +11,7 @@ use super::{Context, rules, website_rules};
 use crate::choices::{Choice, Choices};
 use crate::ids;
 use crate::state::service::{Config, CustomDomain, Label, Network, Service};
-use crate::validate::{Check, Given, Need, Object};
+use crate::validate::{Check, Given, Need, Object, keep_last};
 use website_rules::WebsiteDraft;
 
 /// Which call a body belongs to.
@@ -35,8 +35,8 @@ pub struct Draft {
     websites: Option<Vec<WebsiteDraft>>,
     cors_origin: Option<String>,
     termination_protection: Option<bool>,
-    /// Labels are the only member given.
-    pub labels_only: bool,
+    /// The only member given, if it is one.
+    pub only: Option<String>,
 }
 
 const STATUS: [(&str, bool); 2] = [("started", true), ("stopped", false)];
@@ -76,18 +76,27 @@ pub fn read(
     } else {
         Need::Optional
     };
-    let name = check.text(&body, "name", always, &rules::NAME).value();
+    let rule = if choices.is(Choice::ServiceName, "length") {
+        &rules::ANY_SERVICE_NAME
+    } else {
+        &rules::NAME
+    };
+    let name = check.text(&body, "name", always, rule).value();
     let region = if mode == Mode::Create {
         check.required(&body, "region", &rules::NAME)
     } else {
         String::new()
     };
     let started = check.one_of(&body, "configured_status", always, &STATUS);
-    let networks = check.list(&body, "networks", array, 8, read_network);
+    let networks = check.list(&body, "networks", array, 8, |check, item| {
+        read_network(check, item, choices)
+    });
     let custom_domains = check.list(&body, "custom_domains", array, 5, |check, item| {
         read_domain(check, item, choices)
     });
-    let labels = check.list(&body, "labels", array, 255, read_label);
+    let labels = check.list(&body, "labels", array, 255, |check, item| {
+        read_label(check, item, choices)
+    });
     let websites = if mode == Mode::Create {
         Given::Absent
     } else {
@@ -111,7 +120,11 @@ pub fn read(
         termination_protection: check
             .flag(&body, "termination_protection", Need::Optional)
             .value(),
-        labels_only: members.len() == 1 && members.contains_key("labels"),
+        only: members
+            .keys()
+            .next()
+            .cloned()
+            .filter(|_| members.len() == 1),
     }
 }
 
@@ -126,12 +139,12 @@ fn read_properties(check: &mut Check, body: &Object<'_>) -> Option<String> {
 }
 
 /// Reads a network: an item of the service, or a body of its own.
-pub fn read_network(check: &mut Check, item: &Object<'_>) -> Network {
+pub fn read_network(check: &mut Check, item: &Object<'_>, choices: &Choices) -> Network {
     check.closed(item, &["name", "type", "family", "uuid"]);
     let name = check.required(item, "name", &rules::NAME);
     let private = check.one_of(item, "type", Need::Required, &NETWORK_TYPE);
     let family = check
-        .one_of(item, "family", Need::Required, &FAMILY)
+        .one_of(item, "family", Need::Required, families(choices))
         .unwrap_or_default();
     let need = if private == Some(true) {
         Need::Required
@@ -174,6 +187,15 @@ pub fn read_domain(check: &mut Check, item: &Object<'_>, choices: &Choices) -> C
     }
 }
 
+fn families(choices: &Choices) -> &'static [(&'static str, &'static str)] {
+    let all: &'static [_] = &FAMILY;
+    if choices.is(Choice::Ipv6, "400") {
+        all.get(..1).unwrap_or(all)
+    } else {
+        all
+    }
+}
+
 /// Types of custom domains that are accepted.
 pub fn domain_types(choices: &Choices) -> &'static [(&'static str, bool)] {
     if choices.is(Choice::CustomDomainType, "any") {
@@ -192,15 +214,20 @@ pub fn depth(check: &mut Check, path: &str, domain: &str, choices: &Choices) {
     }
 }
 
-/// Reads a label: an item of the service, or a body of its own. A null value reads as empty.
-pub fn read_label(check: &mut Check, item: &Object<'_>) -> Label {
+/// Reads a label: an item of the service, or a body of its own.
+pub fn read_label(check: &mut Check, item: &Object<'_>, choices: &Choices) -> Label {
     check.closed(item, &["key", "value"]);
     let key = check.required(item, "key", &rules::LABEL_KEY);
     let value = check.text(item, "value", Need::RequiredNullable, &rules::LABEL_VALUE);
     Label {
         key,
-        value: value.value().unwrap_or_default(),
+        value: value.value().or_else(|| null_label(choices)),
     }
+}
+
+/// What a label reads as whose value was sent as null.
+pub fn null_label(choices: &Choices) -> Option<String> {
+    choices.is(Choice::NullLabel, "empty").then(String::new)
 }
 
 impl Draft {
@@ -236,6 +263,12 @@ impl Draft {
         if !websites_given {
             drop_homeless(check, &mut after, service, cx.choices);
         }
+        if cx.choices.is(Choice::RepeatedKeys, "last") {
+            after.labels = keep_last(after.labels, |one, two| one.key == two.key);
+        }
+        if after.networks.is_empty() && cx.choices.is(Choice::ZeroNetworks, "400") {
+            check.note("networks", "Value must have at least 1 item.");
+        }
         check_lists(check, &after);
         check_websites(check, &after, service, cx.choices);
         check_account(check, &after, service, cx);
@@ -268,16 +301,18 @@ fn drop_homeless(
 }
 
 fn check_lists(check: &mut Check, after: &Config) {
-    check.unique(&after.networks, "networks", "name", |network| &network.name);
+    check.unique(&after.networks, "networks", "name", |network| {
+        network.name.clone()
+    });
     check.unique(
         &after.custom_domains,
         "custom_domains",
         "domain_name",
-        |domain| &domain.domain_name,
+        |domain| domain.domain_name.to_lowercase(),
     );
-    check.unique(&after.labels, "labels", "key", |label| &label.key);
+    check.unique(&after.labels, "labels", "key", |label| label.key.clone());
     check.unique(&after.websites, "static_websites", "domain_name", |site| {
-        &site.domain_name
+        site.domain_name.to_lowercase()
     });
     check_public(check, &after.networks);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Reply};
 use super::config::{depth, domain_types, is_taken, read_domain};
-use super::{Context, duplicate, missing, rules, view, website_rules};
+use super::{Context, missing, rules, settle, view, website_rules};
 use crate::choices::{Choice, Choices};
 use crate::lifecycle::State;
 use crate::problem::Problem;
@@ -13,6 +13,10 @@ use crate::validate::{Check, Need, Object};
 
 fn is_full(choices: &Choices) -> bool {
     choices.is(Choice::ServiceShape, "full")
+}
+
+fn not_unique() -> (&'static str, String) {
+    ("domain_name", "Value must be unique.".to_owned())
 }
 
 fn place(config: &Config, name: &str) -> Option<usize> {
@@ -41,14 +45,8 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
     if config.custom_domains.len() >= 5 {
         check.note("(root)", "At most 5 custom domains are allowed.");
     }
-    check.done()?;
-    if place(&config, &name).is_some() || is_taken(cx, Some(&own), &name) {
-        return Err(duplicate(
-            cx.choices,
-            "domain_name",
-            "Value must be unique.",
-        ));
-    }
+    let repeated = place(&config, &name).is_some() || is_taken(cx, Some(&own), &name);
+    settle(check, cx.choices, repeated.then(not_unique))?;
     let answer = view::domain(&domain, is_full(cx.choices));
     config.custom_domains.push(domain);
     let now = cx.now;
@@ -82,17 +80,10 @@ pub fn modify(cx: &mut Context<'_>, call: &Call) -> Reply {
         cx.choices,
     );
     let private = check.one_of(&body, "type", Need::Optional, domain_types(cx.choices));
-    check.done()?;
-    if let Some(name) = &name {
-        let repeated = place(&config, name).is_some_and(|other| other != at);
-        if repeated || is_taken(cx, Some(&own), name) {
-            return Err(duplicate(
-                cx.choices,
-                "domain_name",
-                "Value must be unique.",
-            ));
-        }
-    }
+    let repeated = name.as_ref().is_some_and(|name| {
+        place(&config, name).is_some_and(|other| other != at) || is_taken(cx, Some(&own), name)
+    });
+    settle(check, cx.choices, repeated.then(not_unique))?;
     let domain = config
         .custom_domains
         .get_mut(at)

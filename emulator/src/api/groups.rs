@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::call::{Answer, Call, Reply};
 use super::users::holds;
-use super::{Context, duplicate, is_listed, missing, quota, rules, view};
+use super::{Context, duplicate, in_order, is_listed, missing, quota, rules, view};
 use crate::choices::Choice;
 use crate::clock::whole_second;
 use crate::problem::Problem;
@@ -15,8 +15,10 @@ pub fn list(cx: &mut Context<'_>, call: &Call) -> Reply {
     let service = call.service(cx.account)?;
     let groups = service.iam.groups.iter();
     let groups = groups.filter(|(_, group)| is_listed(choices, now, group.created_at));
+    let groups = in_order(choices, groups, |group| group.created_at);
     Ok(Answer::ok(
         groups
+            .into_iter()
             .map(|(name, group)| view::group(service, name, group.created_at))
             .collect(),
     ))
@@ -74,8 +76,9 @@ pub fn delete(cx: &mut Context<'_>, call: &Call) -> Reply {
     Ok(Answer::no_content())
 }
 
-/// Adding a member again changes nothing.
+/// Adding a member again changes nothing, or is refused by choice.
 pub fn add(cx: &mut Context<'_>, call: &Call) -> Reply {
+    let choices = cx.choices;
     let iam = &mut call.service(cx.account)?.iam;
     let group = iam
         .groups
@@ -84,7 +87,11 @@ pub fn add(cx: &mut Context<'_>, call: &Call) -> Reply {
     if !iam.users.contains_key(call.arg(2)) {
         return Err(Problem::not_found());
     }
-    group.members.insert(call.arg(2).to_owned());
+    let fresh = group.members.insert(call.arg(2).to_owned());
+    if !fresh && choices.is(Choice::JoinTwice, "400") {
+        let reason = format!("User {} is already in the group.", call.arg(2));
+        return Err(Problem::refused_root(reason));
+    }
     Ok(Answer::no_content())
 }
 

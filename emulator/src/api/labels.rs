@@ -1,12 +1,12 @@
 //! Labels as a sub-resource: operations 24 to 28.
 
 use super::call::{Answer, Call, Reply};
-use super::config::read_label;
-use super::{Context, duplicate, missing, rules, view};
+use super::config::{null_label, read_label};
+use super::{Context, missing, rules, settle, view};
 use crate::choices::Choice;
 use crate::problem::Problem;
 use crate::state::service::{Config, Label};
-use crate::validate::{Check, Need, Object};
+use crate::validate::{Check, Given, Need, Object};
 
 pub fn list(cx: &mut Context<'_>, call: &Call) -> Reply {
     let labels = &call.service(cx.account)?.config.labels;
@@ -17,14 +17,13 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
     let mut config = call.service(cx.account)?.config.clone();
     let members = call.json_object()?;
     let mut check = Check::default();
-    let label = read_label(&mut check, &Object::root(&members));
+    let label = read_label(&mut check, &Object::root(&members), cx.choices);
     if config.labels.len() >= 255 {
         check.note("(root)", "At most 255 labels are allowed.");
     }
-    check.done()?;
-    if config.labels.iter().any(|known| known.key == label.key) {
-        return Err(duplicate(cx.choices, "key", "Value must be unique."));
-    }
+    let repeated = config.labels.iter().any(|known| known.key == label.key);
+    let taken = repeated.then(|| ("key", "Value must be unique.".to_owned()));
+    settle(check, cx.choices, taken)?;
     let answer = view::label(&label);
     config.labels.push(label);
     store(cx, call, config)?;
@@ -48,17 +47,19 @@ pub fn modify(cx: &mut Context<'_>, call: &Call) -> Reply {
     check.closed(&body, &["key", "value"]);
     let key = check.optional(&body, "key", &rules::LABEL_KEY);
     let value = check.text(&body, "value", Need::Nullable, &rules::LABEL_VALUE);
-    check.done()?;
-    if let Some(key) = &key
-        && place(&config, key).is_some_and(|other| other != at)
-    {
-        return Err(duplicate(cx.choices, "key", "Value must be unique."));
-    }
+    let repeated = key
+        .as_ref()
+        .and_then(|key| place(&config, key))
+        .is_some_and(|other| other != at);
+    let taken = repeated.then(|| ("key", "Value must be unique.".to_owned()));
+    settle(check, cx.choices, taken)?;
     let label: &mut Label = config.labels.get_mut(at).ok_or_else(Problem::not_found)?;
     label.key = key.unwrap_or_else(|| label.key.clone());
-    label.value = value
-        .patched(String::new())
-        .unwrap_or_else(|| label.value.clone());
+    label.value = match value {
+        Given::Absent => label.value.clone(),
+        Given::Null => null_label(cx.choices),
+        Given::Value(value) => Some(value),
+    };
     let answer = view::label(label);
     store(cx, call, config)?;
     Ok(Answer::ok(answer))

@@ -3,6 +3,8 @@
 //! These are older APIs: bodies are wrapped (`{"router": {…}}`), errors have the older envelope.
 //! They do only as much as clients of object storage need.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::call::{Answer, Reply};
@@ -20,13 +22,19 @@ pub fn dispatch(cx: &mut Context<'_>, request: &Request) -> Reply {
         .collect();
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["account"]) => Ok(Answer::ok(account(cx.account))),
-        ("GET", ["router"]) => Ok(list(&cx.account.routers, "router")),
+        ("GET", ["router"]) => Ok(list(&routers(cx.account), "router")),
         ("POST", ["router"]) => create_router(cx, request),
-        ("GET", ["router", uuid]) => get(&cx.account.routers, "router", uuid),
+        ("GET", ["router", uuid]) => get(&routers(cx.account), "router", uuid),
+        ("PATCH" | "PUT", ["router", uuid]) => {
+            change(&mut cx.account.routers, "router", uuid, request)
+        }
         ("DELETE", ["router", uuid]) => delete_router(cx, uuid),
         ("GET", ["network"]) => Ok(list(&cx.account.networks, "network")),
         ("POST", ["network"]) => create_network(cx, request),
         ("GET", ["network", uuid]) => get(&cx.account.networks, "network", uuid),
+        ("PATCH" | "PUT", ["network", uuid]) => {
+            change(&mut cx.account.networks, "network", uuid, request)
+        }
         ("DELETE", ["network", uuid]) => match cx.account.networks.remove(*uuid) {
             Some(_) => Ok(Answer::no_content()),
             None => Err(missing("network", uuid)),
@@ -64,12 +72,63 @@ fn account(account: &Account) -> Value {
     }})
 }
 
-fn list(things: &std::collections::BTreeMap<String, Value>, kind: &str) -> Answer {
+/// Routers with the networks that are attached to them.
+fn routers(account: &Account) -> BTreeMap<String, Value> {
+    let mut routers = account.routers.clone();
+    for (uuid, router) in &mut routers {
+        let attached = account
+            .networks
+            .iter()
+            .filter(|(_, network)| network.get("router").and_then(Value::as_str) == Some(uuid));
+        let attached: Vec<Value> = attached.map(|(uuid, _)| json!({"uuid": uuid})).collect();
+        if let Some(members) = router.as_object_mut() {
+            let networks = json!({"network": attached});
+            members.insert("attached_networks".to_owned(), networks);
+        }
+    }
+    routers
+}
+
+/// Puts what a body gives over a router or network; what makes its identity stays.
+fn change(
+    things: &mut BTreeMap<String, Value>,
+    kind: &str,
+    uuid: &str,
+    request: &Request,
+) -> Reply {
+    let thing = things.get_mut(uuid).ok_or_else(|| missing(kind, uuid))?;
+    let body: Value = serde_json::from_slice(&request.body).map_err(|_| invalid_json())?;
+    let given = body.get(kind).and_then(Value::as_object);
+    let given = given.ok_or_else(|| {
+        Problem::new(
+            400,
+            "BAD_REQUEST",
+            format!("The attribute {kind} is required."),
+        )
+    })?;
+    if let Some(members) = thing.as_object_mut() {
+        for (name, value) in given {
+            if !matches!(
+                name.as_str(),
+                "uuid" | "type" | "attached_networks" | "servers"
+            ) {
+                members.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    Ok(Answer::ok(json!({kind: thing})))
+}
+
+fn invalid_json() -> Problem {
+    Problem::new(400, "INVALID_JSON", "The request body is not valid JSON.")
+}
+
+fn list(things: &BTreeMap<String, Value>, kind: &str) -> Answer {
     let items: Vec<&Value> = things.values().collect();
     Answer::ok(json!({format!("{kind}s"): {kind: items}}))
 }
 
-fn get(things: &std::collections::BTreeMap<String, Value>, kind: &str, uuid: &str) -> Reply {
+fn get(things: &BTreeMap<String, Value>, kind: &str, uuid: &str) -> Reply {
     let thing = things.get(uuid).ok_or_else(|| missing(kind, uuid))?;
     Ok(Answer::ok(json!({kind: thing})))
 }
@@ -92,8 +151,7 @@ fn missing(kind: &str, uuid: &str) -> Problem {
 
 /// The wrapped object of a body.
 fn unwrap(request: &Request, kind: &str) -> Result<Map<String, Value>, Problem> {
-    let body: Value = serde_json::from_slice(&request.body)
-        .map_err(|_| Problem::new(400, "INVALID_JSON", "The request body is not valid JSON."))?;
+    let body: Value = serde_json::from_slice(&request.body).map_err(|_| invalid_json())?;
     let wrapped = body.get(kind).and_then(Value::as_object).cloned();
     let wrapped = wrapped.filter(|members| members.get("name").is_some_and(Value::is_string));
     wrapped.ok_or_else(|| {

@@ -43,7 +43,10 @@ use crate::ids;
 use crate::lifecycle::Pace;
 use crate::problem::Problem;
 use crate::state::{Account, Dropped, World};
+use crate::validate::Check;
 pub use call::{Answer, Call, Reply};
+pub use routes::all as routes;
+pub use view::policy_arn;
 
 /// Path of the product.
 pub const BASE: &str = "/1.3/object-storage-2";
@@ -107,6 +110,19 @@ impl Context<'_> {
     }
 }
 
+/// The things of a list in the order that the choice `list-order` says; by name as they come.
+pub fn in_order<'a, T>(
+    choices: &Choices,
+    things: impl Iterator<Item = (&'a String, &'a T)>,
+    created_at: impl Fn(&T) -> Timestamp,
+) -> Vec<(&'a String, &'a T)> {
+    let mut things: Vec<_> = things.collect();
+    if choices.is(Choice::ListOrder, "created_at") {
+        things.sort_by_key(|(_, thing)| created_at(thing));
+    }
+    things
+}
+
 /// Whether lists show at `now` what was created at `created_at` (choice `list-delay`, seconds).
 pub fn is_listed(choices: &Choices, now: Timestamp, created_at: Timestamp) -> bool {
     let delay = i64::from(choices.number(Choice::ListDelay));
@@ -134,6 +150,22 @@ pub fn duplicate(choices: &Choices, name: &str, reason: impl Into<String>) -> Pr
         "The resource already exists.".clone_into(&mut problem.title);
     }
     problem
+}
+
+/// Fails with what was noted; a name that is taken is one more complaint, or the only one.
+pub fn settle(
+    mut check: Check,
+    choices: &Choices,
+    taken: Option<(&str, String)>,
+) -> Result<(), Problem> {
+    match taken {
+        Some((name, reason)) if check.is_clean() => Err(duplicate(choices, name, reason)),
+        Some((name, reason)) => {
+            check.note(name, reason);
+            check.done()
+        }
+        None => check.done(),
+    }
 }
 
 /// The answer to deleting what is not there.

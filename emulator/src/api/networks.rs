@@ -2,7 +2,8 @@
 
 use super::call::{Answer, Call, Reply};
 use super::config::{check_public, is_unknown_sdn, read_network};
-use super::{Context, duplicate, missing, view};
+use super::{Context, missing, settle, view};
+use crate::choices::Choice;
 use crate::problem::Problem;
 use crate::validate::{Check, Object};
 
@@ -17,7 +18,7 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
     let mut config = call.service(cx.account)?.config.clone();
     let members = call.json_object()?;
     let mut check = Check::default();
-    let network = read_network(&mut check, &Object::root(&members));
+    let network = read_network(&mut check, &Object::root(&members), cx.choices);
     if is_unknown_sdn(cx, &network) {
         check.note("uuid", "Network is not valid.");
     }
@@ -29,10 +30,8 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
     if config.networks.len() > 8 {
         check.note("networks", "Value must have at most 8 items.");
     }
-    check.done()?;
-    if repeated {
-        return Err(duplicate(cx.choices, "name", "Value must be unique."));
-    }
+    let taken = repeated.then(|| ("name", "Value must be unique.".to_owned()));
+    settle(check, cx.choices, taken)?;
     let now = cx.now;
     call.service(cx.account)?.modify(config, now);
     Ok(Answer::created(answer))
@@ -59,6 +58,12 @@ pub fn delete(cx: &mut Context<'_>, call: &Call) -> Reply {
         .retain(|network| network.name != call.arg(1));
     if config.networks.len() == service.config.networks.len() {
         return missing(choices);
+    }
+    if config.networks.is_empty() && choices.is(Choice::ZeroNetworks, "400") {
+        return Err(Problem::refused(
+            "networks",
+            "Value must have at least 1 item.",
+        ));
     }
     service.modify(config, now);
     Ok(Answer::no_content())

@@ -3,7 +3,7 @@
 use super::call::{Answer, Call, Reply};
 use super::users::holds;
 use super::view::Counts;
-use super::{Context, duplicate, is_listed, missing, quota, rules, view};
+use super::{Context, is_listed, missing, quota, rules, settle, view};
 use crate::choices::{Choice, Choices};
 use crate::clock::whole_second;
 use crate::document;
@@ -35,14 +35,9 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
     let name = check.required(&body, "name", &rules::POLICY_NAME);
     let document = read_document(&mut check, &body, choices);
     let description = check.optional(&body, "description", &rules::DESCRIPTION);
-    check.done()?;
-    if holds(service.iam.policies.keys(), &name, choices) {
-        return Err(duplicate(
-            choices,
-            "(root)",
-            format!("Policy {name} already exists."),
-        ));
-    }
+    let taken = holds(service.iam.policies.keys(), &name, choices);
+    let taken = taken.then(|| ("(root)", format!("Policy {name} already exists.")));
+    settle(check, choices, taken)?;
     let customers = service
         .iam
         .policies
@@ -89,14 +84,21 @@ pub fn get(cx: &mut Context<'_>, call: &Call) -> Reply {
 
 /// PATCH sets the default version and can do nothing else. The object is open.
 pub fn set_default(cx: &mut Context<'_>, call: &Call) -> Reply {
-    let now = cx.now;
+    let (now, choices) = (cx.now, cx.choices);
     let policy = customer_policy(cx, call)?;
     let members = call.json_object()?;
     let mut check = Check::default();
     let version = check.required(&Object::root(&members), "version_id", &rules::ANY);
     check.done()?;
     let number = version_number(&version).filter(|number| policy.version(*number).is_some());
-    policy.default = number.ok_or_else(Problem::not_found)?;
+    let number = number.ok_or_else(Problem::not_found)?;
+    if number == policy.default && choices.is(Choice::SameDefault, "400") {
+        return Err(Problem::refused(
+            "version_id",
+            "Value is the default version.",
+        ));
+    }
+    policy.default = number;
     policy.updated_at = whole_second(now);
     show(cx, call, call.arg(1))
 }

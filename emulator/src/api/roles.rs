@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::call::{Answer, Call, Reply};
 use super::users::holds;
-use super::{Context, duplicate, is_listed, missing, quota, rules, tags, view};
+use super::{Context, in_order, is_listed, missing, quota, rules, settle, tags, view};
 use crate::choices::{Choice, Choices};
 use crate::clock::whole_second;
 use crate::document;
@@ -22,8 +22,10 @@ pub fn list(cx: &mut Context<'_>, call: &Call) -> Reply {
     let service = call.service(cx.account)?;
     let roles = service.iam.roles.iter();
     let roles = roles.filter(|(_, role)| is_listed(choices, now, role.created_at));
+    let roles = in_order(choices, roles, |role| role.created_at);
     Ok(Answer::ok(
         roles
+            .into_iter()
             .map(|(name, role)| view::role(service, name, role, choices))
             .collect(),
     ))
@@ -64,15 +66,10 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
         )
         .value()
         .unwrap_or_default();
-    check.unique(&tags, "tags", "key", |tag| &tag.key);
-    check.done()?;
-    if holds(service.iam.roles.keys(), &name, choices) {
-        return Err(duplicate(
-            choices,
-            "(root)",
-            format!("Role {name} already exists."),
-        ));
-    }
+    let tags = tags::distinct(&mut check, tags, "tags", choices);
+    let taken = holds(service.iam.roles.keys(), &name, choices);
+    let taken = taken.then(|| ("(root)", format!("Role {name} already exists.")));
+    settle(check, choices, taken)?;
     if boundary
         .as_ref()
         .is_some_and(|policy| !service.iam.policies.contains_key(policy))
@@ -84,7 +81,7 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
         created_at: whole_second(now),
         description,
         trust,
-        max_session_seconds: session.unwrap_or(*SESSION.start()),
+        max_session_seconds: session.unwrap_or(choices.number(Choice::SessionDefault).into()),
         grants: Grants {
             boundary,
             tags,

@@ -299,6 +299,16 @@ const ROUTES: &[Route] = &[
     Route(94, "DELETE", "{uuid}/roles/{role}/tags/{key}", tags::delete),
 ];
 
+/// All operations in the order of their numbers: number, method, pattern below the product root.
+pub fn all() -> Vec<(u8, &'static str, &'static str)> {
+    let mut all: Vec<_> = ROUTES
+        .iter()
+        .map(|route| (route.0, route.1, route.2))
+        .collect();
+    all.sort_unstable();
+    all
+}
+
 /// Calls that another description of the API has; answered only behind the switch of this name.
 const LENIENT: Route = Route(
     71,

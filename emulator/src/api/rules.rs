@@ -27,6 +27,9 @@ pub const NAME: Text = Text::matching(
     },
 );
 
+/// Names of services where only their length counts.
+pub const ANY_SERVICE_NAME: Text = Text::of(1..=64);
+
 const IAM: Pattern = Pattern {
     text: "^[\\w+=,.@-]+$",
     holds: is_iam_name,
@@ -83,12 +86,36 @@ pub const LABEL_KEY: Text = Text::matching(
     },
 );
 
-/// Values of labels: no control characters.
+/// Characters of no written sign: controls, format characters, private use, noncharacters. The
+/// pattern of label values has no place for them.
+fn is_other(c: char) -> bool {
+    let formats = [
+        0x00ad..=0x00ad,
+        0x0600..=0x0605,
+        0x061c..=0x061c,
+        0x06dd..=0x06dd,
+        0x070f..=0x070f,
+        0x180e..=0x180e,
+        0x200b..=0x200f,
+        0x202a..=0x202e,
+        0x2060..=0x206f,
+        0xe000..=0xf8ff,
+        0xfdd0..=0xfdef,
+        0xfeff..=0xfeff,
+        0xfff0..=0xfffb,
+        0xe0000..=0xe0fff,
+        0xf0000..=0x0010_ffff,
+    ];
+    let code = u32::from(c);
+    c.is_control() || code & 0xfffe == 0xfffe || formats.iter().any(|range| range.contains(&code))
+}
+
+/// Values of labels: letters, numbers, punctuation, symbols, marks and separators of any script.
 pub const LABEL_VALUE: Text = Text::matching(
     0..=255,
     Pattern {
         text: "^[\\p{L}\\p{N}\\p{P}\\p{S}\\p{M}\\p{Z}]*$",
-        holds: |text| !text.chars().any(char::is_control),
+        holds: |text| !text.chars().any(is_other),
     },
 );
 
@@ -126,7 +153,7 @@ mod tests {
 
     #[test]
     fn rules_accept_and_refuse_as_described() {
-        let rows: [(&Text, &str, bool); 18] = [
+        let rows: [(&Text, &str, bool); 20] = [
             (&NAME, "media-store_1", true),
             (&NAME, "media store", false),
             (&NAME, "", false),
@@ -142,6 +169,8 @@ mod tests {
             (&LABEL_KEY, "a", false),
             (&LABEL_VALUE, "grün ✓", true),
             (&LABEL_VALUE, "a\nb", false),
+            (&LABEL_VALUE, "a\u{200b}b", false),
+            (&LABEL_VALUE, "日本 😀", true),
             (&HOSTNAME, "files.example.org", true),
             (&HOSTNAME, "files..org", false),
             (&HOSTNAME, "-a.org", false),

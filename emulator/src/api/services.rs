@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::call::{Answer, Call, Reply};
 use super::config::{self, Draft, Mode};
-use super::{Context, duplicate, regions, view};
+use super::{Context, regions, settle, view};
 use crate::choices::{Choice, Choices};
 use crate::ids;
 use crate::lifecycle::{self, Course, Seen, State};
@@ -101,8 +101,7 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
         check.note("region", "Region is not valid.");
     }
     let config = draft.over(&mut check, &Config::default(), None, cx);
-    check.done()?;
-    unique_name(cx, &config.name, None)?;
+    settle(check, cx.choices, taken_name(cx, &config.name, None))?;
     if cx.choices.is(Choice::Credits, "short") {
         return Err(Problem::of_status(402));
     }
@@ -148,14 +147,11 @@ fn pending(cx: &Context<'_>) -> Seen {
 }
 
 /// A service under deletion does not hold its name.
-fn unique_name(cx: &Context<'_>, name: &str, own: Option<&str>) -> Result<(), Problem> {
+fn taken_name(cx: &Context<'_>, name: &str, own: Option<&str>) -> Option<(&'static str, String)> {
     let taken = cx.account.services.values().any(|service| {
         service.config.name == name && !service.deleting && Some(service.uuid.as_str()) != own
     });
-    if taken {
-        return Err(duplicate(cx.choices, "name", "Name must be unique."));
-    }
-    Ok(())
+    taken.then(|| ("name", "Name must be unique.".to_owned()))
 }
 
 pub fn get(cx: &mut Context<'_>, call: &Call) -> Reply {
@@ -178,26 +174,32 @@ fn change(cx: &mut Context<'_>, call: &Call, mode: Mode) -> Reply {
     let members = call.json_object()?;
     let mut check = Check::default();
     let draft: Draft = config::read(&mut check, &members, mode, cx.choices);
-    let labels_only = draft.labels_only;
+    let only = draft.only.clone();
     let before = service.config.clone();
     let base = match mode {
         Mode::Modify => before.clone(),
-        Mode::Create | Mode::Replace => Config {
+        Mode::Replace if cx.choices.is(Choice::PropertiesOnPut, "keep") => Config {
             cors_origin: before.cors_origin.clone(),
             ..Config::default()
         },
+        Mode::Create | Mode::Replace => Config::default(),
     };
     let after = draft.over(&mut check, &base, Some(&service), cx);
     if after.termination_protection && before.started && !after.started {
         let reason = "Service state cannot be updated, termination protection is enabled.";
         check.note("configured_status", reason);
     }
-    check.done()?;
-    unique_name(cx, &after.name, Some(&service.uuid))?;
+    let taken = taken_name(cx, &after.name, Some(&service.uuid));
+    settle(check, cx.choices, taken)?;
     if swaps_private_networks(&before, &after) && cx.choices.is(Choice::PrivateSwap, "500") {
         return Err(Problem::of_status(500));
     }
-    let settled = (labels_only && cx.choices.is(Choice::LabelsPatch, "settled"))
+    let settled_alone = match only.as_deref() {
+        Some("labels") => Some(Choice::LabelsPatch),
+        Some("name") => Some(Choice::NamePatch),
+        _ => None,
+    };
+    let settled = settled_alone.is_some_and(|choice| cx.choices.is(choice, "settled"))
         || (after == before && cx.choices.is(Choice::UnchangedPatch, "settled"));
     let seen = if settled {
         if after != before {

@@ -8,7 +8,7 @@ use crate::choices::{Choice, Choices};
 use crate::problem::Problem;
 use crate::state::Account;
 use crate::state::iam::{Grants, Tag};
-use crate::validate::{Check, Need, Object};
+use crate::validate::{Check, Need, Object, keep_last};
 
 fn grants<'a>(account: &'a mut Account, call: &Call) -> Result<&'a mut Grants, Problem> {
     let iam = &mut call.service(account)?.iam;
@@ -34,11 +34,20 @@ pub fn replace(cx: &mut Context<'_>, call: &Call) -> Reply {
     let tags = check.items(&items, "", most(choices), |check, item| {
         read(check, item, Need::Required)
     });
-    check.unique(&tags, "", "key", |tag: &Tag| &tag.key);
+    let tags = distinct(&mut check, tags, "", choices);
     check.done()?;
     let answer = tags.iter().map(view::tag).collect();
     grants.tags = tags;
     Ok(Answer::ok(answer))
+}
+
+/// Tags with distinct keys: what comes twice is noted, or the last of it counts by choice.
+pub fn distinct(check: &mut Check, tags: Vec<Tag>, path: &str, choices: &Choices) -> Vec<Tag> {
+    if choices.is(Choice::RepeatedKeys, "last") {
+        return keep_last(tags, |one, two| one.key == two.key);
+    }
+    check.unique(&tags, path, "key", |tag| tag.key.clone());
+    tags
 }
 
 /// How many tags an owner may have.

@@ -1,7 +1,7 @@
 //! Users: operations 34 to 37.
 
 use super::call::{Answer, Call, Reply};
-use super::{Context, duplicate, is_listed, missing, quota, rules, view};
+use super::{Context, duplicate, in_order, is_listed, missing, quota, rules, view};
 use crate::choices::{Choice, Choices};
 use crate::clock::whole_second;
 use crate::problem::Problem;
@@ -15,8 +15,10 @@ pub fn list(cx: &mut Context<'_>, call: &Call) -> Reply {
     let service = call.service(cx.account)?;
     let users = service.iam.users.iter();
     let users = users.filter(|(_, user)| is_listed(choices, now, user.created_at));
+    let users = in_order(choices, users, |user| user.created_at);
     Ok(Answer::ok(
         users
+            .into_iter()
             .map(|(name, user)| view::user(service, name, user, choices))
             .collect(),
     ))

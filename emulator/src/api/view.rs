@@ -33,7 +33,7 @@ pub fn service(service: &Service, seen: Seen, detail: bool, choices: &Choices) -
         "networks": config.networks.iter().map(network).collect::<Vec<_>>(),
         "operational_state": seen.state.name(),
         "region": service.region,
-        "state_messages": state_messages(service, seen),
+        "state_messages": state_messages(service, seen, choices),
         "updated_at": seen.since.to_string(),
         "usage": {"total_objects": objects, "total_size_bytes": bytes},
         "uuid": service.uuid,
@@ -117,7 +117,7 @@ fn kind(private: bool) -> &'static str {
 }
 
 /// Trouble shows as a message while the state stays where it is.
-fn state_messages(service: &Service, seen: Seen) -> Vec<Value> {
+fn state_messages(service: &Service, seen: Seen, choices: &Choices) -> Vec<Value> {
     let domains: Vec<&str> = service
         .config
         .custom_domains
@@ -125,6 +125,10 @@ fn state_messages(service: &Service, seen: Seen) -> Vec<Value> {
         .map(|domain| domain.domain_name.as_str())
         .collect();
     let (code, message) = match seen.state {
+        State::SetupCheckup if seen.held && choices.is(Choice::CustomDomainDns, "failed") => (
+            "failed_custom_domain_verification",
+            format!("Verification failed for domains: {}.", domains.join(", ")),
+        ),
         State::SetupTls | State::SetupCheckup if !domains.is_empty() => (
             "waiting_certificate_issuing",
             format!(
@@ -232,6 +236,14 @@ pub fn user(service: &Service, name: &str, user: &User, choices: &Choices) -> Va
     view
 }
 
+fn put_description(view: &mut Value, description: Option<&String>, choices: &Choices) {
+    let empty = choices.is(Choice::NoDescription, "empty");
+    let description = description.cloned().or_else(|| empty.then(String::new));
+    if let Some(description) = description {
+        put(view, "description", description.into());
+    }
+}
+
 fn put_boundary(view: &mut Value, grants: &Grants) {
     if let Some(boundary) = &grants.boundary {
         put(view, "permissions_boundary", boundary.clone().into());
@@ -323,9 +335,7 @@ pub fn policy(
         "system": policy.system,
         "updated_at": whole_second(policy.updated_at).to_string(),
     });
-    if let Some(description) = &policy.description {
-        put(&mut view, "description", description.clone().into());
-    }
+    put_description(&mut view, policy.description.as_ref(), counts.choices);
     if detail {
         put(
             &mut view,
@@ -397,9 +407,7 @@ pub fn role(service: &Service, name: &str, role: &Role, choices: &Choices) -> Va
         "policies": attached(service, &role.grants),
         "tags": role.grants.tags.iter().map(tag).collect::<Vec<_>>(),
     });
-    if let Some(description) = &role.description {
-        put(&mut view, "description", description.clone().into());
-    }
+    put_description(&mut view, role.description.as_ref(), choices);
     put_boundary(&mut view, &role.grants);
     view
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Reply};
-use super::{Context, duplicate, missing, view, website_rules};
+use super::{Context, missing, settle, view, website_rules};
 use crate::choices::Choice;
 use crate::problem::Problem;
 use crate::state::service::{Config, Service};
@@ -39,10 +39,9 @@ pub fn create(cx: &mut Context<'_>, call: &Call) -> Reply {
         Some(&site.bucket_name),
         choices,
     );
-    check.done()?;
-    if place(&service.config, &site.domain_name).is_some() {
-        return Err(duplicate(choices, "domain_name", "Value must be unique."));
-    }
+    let repeated = place(&service.config, &site.domain_name).is_some();
+    let taken = repeated.then(|| ("domain_name", "Value must be unique.".to_owned()));
+    settle(check, choices, taken)?;
     let answer = view::website(&site);
     let mut config = service.config.clone();
     config.websites.push(site);

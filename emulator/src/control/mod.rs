@@ -92,7 +92,7 @@ async fn advance(State(hub): Shared, Json(body): Json<Advance>) -> Outcoming {
     #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
     let now = hub.clock.advance(millis as i64);
     hub.late.run_due(now).await;
-    hub.changed.notify_one();
+    hub.expire();
     Ok(Json(json!({"now": hub.now()})))
 }
 

@@ -3,11 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use s3s::crypto::{self, Checksum as _};
+use serde::{Deserialize, Serialize};
 
 use super::objects::Body;
 
 /// A checksum algorithm of the S3 API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Algorithm {
     /// CRC-32 (ISO-HDLC).
     Crc32,
@@ -79,7 +80,7 @@ impl Algorithm {
 }
 
 /// How the checksum of a multipart object is formed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// Over all bytes of the object.
     #[default]
@@ -89,7 +90,7 @@ pub enum Kind {
 }
 
 /// Checksum values of one object or part, in base64.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checksums {
     values: Vec<(Algorithm, String)>,
     /// How the values were formed.

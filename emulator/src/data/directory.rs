@@ -35,6 +35,18 @@ pub trait Directory: Send + Sync + 'static {
         None
     }
 
+    /// Document of a managed policy by its ARN, in its default version.
+    fn managed_policy(&self, service: &str, arn: &str) -> Option<Value> {
+        let _ = (service, arn);
+        None
+    }
+
+    /// The origin that a service sets in place of what its buckets' CORS rules say.
+    fn cors_origin(&self, service: &str) -> Option<String> {
+        let _ = service;
+        None
+    }
+
     /// What answers at a host name, compared without regard to case. The caller strips the port and
     /// asks again without leading labels, so only whole endpoint domains need to match.
     fn service_of_host(&self, host: &str) -> Option<HostKind>;

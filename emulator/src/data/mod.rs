@@ -24,12 +24,13 @@ use directory::HostKind;
 
 pub use directory::Directory;
 pub use objects::Store;
+pub use sts::Sessions;
 
 /// Directory and objects, as every part needs them.
 struct Shared {
     directory: Arc<dyn Directory>,
     store: Store,
-    sessions: sts::Sessions,
+    sessions: Sessions,
 }
 
 /// The data plane of all services. Cheap to clone.
@@ -41,11 +42,11 @@ pub struct DataPlane {
 
 impl DataPlane {
     /// Puts the data plane together.
-    pub fn new(directory: Arc<dyn Directory>, store: Store) -> Self {
+    pub fn new(directory: Arc<dyn Directory>, store: Store, sessions: Sessions) -> Self {
         let shared = Arc::new(Shared {
             directory,
             store,
-            sessions: sts::Sessions::default(),
+            sessions,
         });
         Self {
             s3: s3::Endpoint::new(Arc::clone(&shared)),
@@ -116,7 +117,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Bytes in lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .flat_map(|byte| [byte >> 4, byte & 15])

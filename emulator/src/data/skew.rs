@@ -19,6 +19,14 @@ pub(super) fn is_fresh(signed_at: Timestamp, now: Timestamp) -> bool {
     })
 }
 
+/// Whether a signature in a query, good for so many seconds, is neither over nor ahead of time.
+pub(super) fn is_alive(signed_at: Timestamp, seconds: i64, now: Timestamp) -> bool {
+    [now, Timestamp::now()].into_iter().any(|clock| {
+        let age = clock.as_second() - signed_at.as_second();
+        (-LARGEST..=seconds).contains(&age)
+    })
+}
+
 /// The time in `X-Amz-Date`: `20260203T091011Z`.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", text)

@@ -5,11 +5,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::body::Body;
 use http::{Request, Response, StatusCode, header};
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Shared;
@@ -26,22 +28,50 @@ const LONGEST_POLICY: usize = 2048;
 /// Life of a session when the client does not say, in seconds.
 const USUAL_LIFE: i64 = 3600;
 
+/// Longest life of a session that a session opened, in seconds (AWS, role chaining).
+const LONGEST_CHAINED: i64 = 3600;
+
+/// Most managed policies of a session (AWS, `AssumeRole`).
+const MOST_POLICIES: usize = 10;
+
+/// The fields of a request.
+type Form = HashMap<String, String>;
+
 /// Shortest life of a session, in seconds.
 const SHORTEST_LIFE: i64 = 900;
 
-/// The sessions there are. They are forgotten some time after they expire.
-#[derive(Default)]
-pub(super) struct Sessions(Mutex<HashMap<String, Session>>);
+/// The sessions there are, by key id. They are forgotten some time after they expire. Cheap to
+/// clone; clones share them.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(from = "Table", into = "Table")]
+pub struct Sessions(Arc<Mutex<HashMap<String, Session>>>);
+
+/// The sessions as they are saved.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Table(HashMap<String, Session>);
+
+impl From<Table> for Sessions {
+    fn from(table: Table) -> Self {
+        Self(Arc::new(table.0.into()))
+    }
+}
+
+impl From<Sessions> for Table {
+    fn from(sessions: Sessions) -> Self {
+        Self(sessions.0.lock().clone())
+    }
+}
 
 /// One session. Has a secret, hence no `Debug`.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Session {
     secret: String,
     token: String,
     service: String,
     role: String,
     name: String,
-    policy: Option<Value>,
+    policies: Vec<Value>,
     expires: Timestamp,
 }
 
@@ -51,8 +81,8 @@ pub(super) struct Holder {
     pub(super) service: String,
     pub(super) caller: Caller,
     pub(super) policies: PolicySet,
-    /// Session policy.
-    pub(super) session: Option<Value>,
+    /// Session policies; none bound the session if there are none.
+    pub(super) session: Vec<Value>,
     /// Token that must come with the key.
     token: Option<String>,
     expires: Option<Timestamp>,
@@ -99,7 +129,7 @@ impl Shared {
                 },
                 service: session.service,
                 policies: role.map(|role| role.policies).unwrap_or_default(),
-                session: session.policy,
+                session: session.policies,
                 token: Some(session.token),
                 expires: Some(session.expires),
             });
@@ -113,7 +143,7 @@ impl Shared {
                 name: owner.user,
             },
             service: owner.service,
-            session: None,
+            session: Vec::new(),
             token: None,
             expires: None,
         })
@@ -144,8 +174,16 @@ impl From<sigv4::Fault> for Fault {
     }
 }
 
-/// Whether a request is for STS: a form posted to `/` or `/sts`, where S3 has nothing.
+/// Whether a request is for STS: a form posted to `/` or `/sts`, or the same in a query with an
+/// `Action`. S3 has nothing there.
 pub(super) fn is_for_sts(request: &Request<Body>) -> bool {
+    if !matches!(request.uri().path(), "/" | "/sts" | "/sts/") {
+        return false;
+    }
+    if request.method() == http::Method::GET {
+        let query = request.uri().query().unwrap_or_default();
+        return form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "Action");
+    }
     let is_form = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -153,10 +191,7 @@ pub(super) fn is_for_sts(request: &Request<Body>) -> bool {
             v.as_bytes()
                 .starts_with(b"application/x-www-form-urlencoded")
         });
-    request.method() == http::Method::POST
-        && is_form
-        && request.uri().query().is_none()
-        && matches!(request.uri().path(), "/" | "/sts" | "/sts/")
+    request.method() == http::Method::POST && is_form && request.uri().query().is_none()
 }
 
 /// Answers one request.
@@ -214,16 +249,21 @@ async fn act(
             message.into(),
         )
     };
-    let holder = shared.holder(signature.key).ok_or_else(unknown)?;
+    let holder = shared.holder(&signature.key).ok_or_else(unknown)?;
     if host.is_some_and(|(service, _)| service != holder.service) {
         return Err(unknown());
     }
     let now = shared.directory.now();
     signature.verify(&parts, &body, &holder.secret, now)?;
-    let token = parts
-        .headers
-        .get("x-amz-security-token")
-        .and_then(|v| v.to_str().ok());
+    let sent = match parts.method {
+        http::Method::GET => parts.uri.query().unwrap_or_default().as_bytes(),
+        _ => &body,
+    };
+    let form: Form = form_urlencoded::parse(sent).into_owned().collect();
+    let header = parts.headers.get("x-amz-security-token");
+    let token = header
+        .and_then(|value| value.to_str().ok())
+        .or_else(|| form.get("X-Amz-Security-Token").map(String::as_str));
     holder
         .check_token(token, now)
         .map_err(|fault| match fault {
@@ -235,9 +275,8 @@ async fn act(
             ),
         })?;
     if matches!(holder.caller, Caller::User { .. }) {
-        shared.directory.used(signature.key);
+        shared.directory.used(&signature.key);
     }
-    let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
     match form.get("Action").map(String::as_str) {
         Some("GetCallerIdentity") => Ok(("GetCallerIdentity", identity(&holder))),
         Some("AssumeRole") => {
@@ -245,7 +284,11 @@ async fn act(
                 source_ip: Some(peer.ip().to_canonical()),
                 secure,
                 now,
-                facts: Vec::new(),
+                facts: form
+                    .get("ExternalId")
+                    .map(|id| ("sts:externalid", id.clone()))
+                    .into_iter()
+                    .collect(),
             };
             Ok(("AssumeRole", assume(shared, &holder, &form, &context)?))
         }
@@ -266,7 +309,7 @@ fn identity(holder: &Holder) -> String {
 fn assume(
     shared: &Shared,
     holder: &Holder,
-    form: &HashMap<String, String>,
+    form: &Form,
     context: &Context,
 ) -> Result<String, Fault> {
     let arn = form
@@ -300,7 +343,7 @@ fn assume(
     };
     let documents = Documents {
         identity: Some(&holder.policies),
-        session: holder.session.as_ref(),
+        session: &holder.session,
         bucket: None,
     };
     let decision = policy::decide(&question, documents);
@@ -309,18 +352,19 @@ fn assume(
     {
         return Err(refused());
     }
-    let life = life(form, i64::from(role.max_session_seconds))?;
-    let policy = form
-        .get("Policy")
-        .map(|text| session_policy(text))
-        .transpose()?;
+    let mut longest = i64::from(role.max_session_seconds);
+    if matches!(holder.caller, Caller::Session { .. }) {
+        longest = longest.min(LONGEST_CHAINED);
+    }
+    let life = life(form, longest)?;
+    let policies = session_policies(shared, &holder.service, form)?;
     let session = Session {
         secret: uuid::Uuid::new_v4().simple().to_string(),
         token: format!("cooper-emulator/{}", uuid::Uuid::new_v4().simple()),
         service: holder.service.clone(),
         role: role_name.to_owned(),
         name: name.clone(),
-        policy,
+        policies,
         expires: context.now + SignedDuration::from_secs(life),
     };
     Ok(open(&shared.sessions, session, context.now))
@@ -368,7 +412,7 @@ fn role_of<'a>(arn: &'a str, service: &str) -> Option<&'a str> {
         .strip_prefix(":role/")
 }
 
-fn life(form: &HashMap<String, String>, longest: i64) -> Result<i64, Fault> {
+fn life(form: &Form, longest: i64) -> Result<i64, Fault> {
     let Some(text) = form.get("DurationSeconds") else {
         return Ok(USUAL_LIFE.min(longest));
     };
@@ -380,6 +424,32 @@ fn life(form: &HashMap<String, String>, longest: i64) -> Result<i64, Fault> {
                 "DurationSeconds must be between {SHORTEST_LIFE} and the role's MaxSessionDuration of {longest}"
             ))
         })
+}
+
+/// The policies that bound a session: one in the form, and managed ones by their ARNs.
+fn session_policies(shared: &Shared, service: &str, form: &Form) -> Result<Vec<Value>, Fault> {
+    let mut out: Vec<Value> = form
+        .get("Policy")
+        .map(|text| session_policy(text))
+        .transpose()?
+        .into_iter()
+        .collect();
+    let mut arns = 0;
+    while let Some(arn) = form.get(&format!("PolicyArns.member.{}.arn", arns + 1)) {
+        arns += 1;
+        let found = shared.directory.managed_policy(service, arn);
+        out.push(found.ok_or_else(|| invalid(format!("The policy {arn} does not exist")))?);
+    }
+    let given = form
+        .keys()
+        .filter(|name| name.starts_with("PolicyArns."))
+        .count();
+    if arns > MOST_POLICIES || given != arns {
+        return Err(invalid(
+            "PolicyArns must be at most 10 members with an arn each, numbered from 1",
+        ));
+    }
+    Ok(out)
 }
 
 fn session_policy(text: &str) -> Result<Value, Fault> {

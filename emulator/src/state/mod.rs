@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::choices::Choices;
+use crate::data::Store;
 use crate::lifecycle::{Pace, State};
 use service::Service;
 
@@ -185,15 +186,23 @@ impl World {
         true
     }
 
-    /// Forgets what the buckets held.
-    pub fn empty_buckets(&mut self) {
+    /// Counts anew what the buckets hold, and drops what no bucket of ours holds.
+    pub fn recount(&mut self, store: &Store) {
+        store.retain(|service, bucket| {
+            let service = self.service(service);
+            let bucket = service.and_then(|service| service.buckets.get(bucket));
+            bucket.is_some_and(|bucket| bucket.deleted_at.is_none())
+        });
         let services = self
             .accounts
             .iter_mut()
             .flat_map(|account| account.services.values_mut());
-        for bucket in services.flat_map(|service| service.buckets.values_mut()) {
-            bucket.objects = 0;
-            bucket.bytes = 0;
+        for service in services {
+            for (name, bucket) in &mut service.buckets {
+                let held = store.usage(&service.uuid, name);
+                bucket.objects = held.objects;
+                bucket.bytes = held.bytes;
+            }
         }
     }
 

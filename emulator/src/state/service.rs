@@ -84,7 +84,8 @@ pub struct CustomDomain {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     pub key: String,
-    pub value: String,
+    /// Null only if it was sent so, and by choice.
+    pub value: Option<String>,
 }
 
 /// A static website.
@@ -205,9 +206,14 @@ impl Service {
 
     /// The state that unverified custom domains do not let it pass.
     fn hold(&self, choices: &Choices) -> Option<State> {
-        let unverified = choices.is(Choice::CustomDomainDns, "unverified");
-        (unverified && !self.deleting && !self.config.custom_domains.is_empty())
-            .then_some(State::SetupCheckup)
+        if self.deleting || self.config.custom_domains.is_empty() {
+            return None;
+        }
+        match choices.get(Choice::CustomDomainDns).as_str() {
+            "unverified" | "failed" => Some(State::SetupCheckup),
+            "pending" => Some(State::Pending),
+            _ => None,
+        }
     }
 
     /// Puts a new configuration in force and sets out on the course of a modification.

@@ -78,7 +78,7 @@ pub fn send(
     for (name, value) in headers {
         let _ = write!(head, "{name}: {value}\r\n");
     }
-    if !body.is_empty() {
+    if !body.is_empty() || method == "PUT" {
         let _ = write!(head, "Content-Length: {}\r\n", body.len());
     }
     head.push_str("\r\n");

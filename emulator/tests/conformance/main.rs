@@ -9,7 +9,9 @@
     reason = "helpers of tests may fail as tests do"
 )]
 
+mod choices;
 mod control;
+mod fuzz;
 mod ground;
 mod hostile;
 mod http;
@@ -17,5 +19,8 @@ mod iam;
 mod life;
 mod operations;
 mod process;
+mod restart;
 mod services;
+mod shapes;
+mod signer;
 mod together;

@@ -15,7 +15,10 @@ struct Row {
     status: u16,
     /// A body that is refused, and the member complained about.
     bad: Option<(Value, &'static str)>,
-    /// The same path with something in it that is not there.
+    /// A query that is refused, and the parameter complained about, of a call without a body.
+    bad_query: Option<(&'static str, &'static str)>,
+    /// The same path with something in it that is not there; besides, every path below a service
+    /// is asked for below one that is not there.
     absent: &'static str,
     /// Status of the same call once more.
     again: u16,
@@ -23,10 +26,35 @@ struct Row {
 
 const NONE: Value = Value::Null;
 
+/// Calls without a body whose query can be wrong.
+fn bad_query(number: u8) -> Option<(&'static str, &'static str)> {
+    match number {
+        1 => Some(("?limit=101", "limit")),
+        6 => Some(("?force=maybe", "force")),
+        20 => Some(("?from=yesterday", "from")),
+        21 => Some(("?offset=-1", "offset")),
+        _ => None,
+    }
+}
+
+/// Why a row has no malformed call.
+fn cannot_be_malformed(row: &Row) -> Option<&'static str> {
+    match row.method {
+        "GET" | "DELETE" if row.bad_query.is_none() => Some("takes neither body nor query"),
+        "POST" if row.number == 68 => Some("all it takes is in the path"),
+        _ => None,
+    }
+}
+
+/// Why a row has no call for something that is not there.
+fn cannot_be_absent(row: &Row) -> Option<&'static str> {
+    matches!(row.number, 1 | 2 | 7).then_some("names nothing: the account is always there")
+}
+
 #[rustfmt::skip]
 #[expect(clippy::too_many_lines, reason = "a row for each of 94 operations")]
 fn rows() -> Vec<Row> {
-    let row = |number, method, path, body, status, bad, absent, again| Row { number, method, path, body, status, bad, absent, again };
+    let row = |number, method, path, body, status, bad, absent, again| Row { number, method, path, body, status, bad, bad_query: bad_query(number), absent, again };
     let get = |number, path, absent| row(number, "GET", path, NONE, 200, None, absent, 200);
     let delete = |number, path, absent| row(number, "DELETE", path, NONE, 204, None, absent, 404);
     let document = || json!({"name": "more", "document": DOCUMENT});
@@ -133,6 +161,37 @@ fn rows() -> Vec<Row> {
         row(93, "PUT", "{S}/roles/uploader/tags", tags(), 200, bad_tags(), "{S}/roles/absent/tags", 200),
         delete(94, "{S}/roles/uploader/tags/env", "{S}/roles/uploader/tags/absent"),
     ]
+}
+
+/// Paths of all operations that only read, for a furnished service.
+pub fn reads(service: &str, key: &str, name: &str) -> Vec<String> {
+    let reads = rows().into_iter().filter(|row| row.method == "GET");
+    // The series ends now, by default.
+    let reads = reads.filter(|row| row.number != 20);
+    let fill = |row: Row| {
+        row.path
+            .replace("{S}", service)
+            .replace("{K}", key)
+            .replace("{N}", name)
+    };
+    reads.map(fill).collect()
+}
+
+/// Method, path and good body of all operations that take a body, for a furnished service.
+pub fn writes(service: &str, key: &str, name: &str) -> Vec<(&'static str, String, Value)> {
+    let fill = |text: &str| {
+        text.replace("{S}", service)
+            .replace("{K}", key)
+            .replace("{N}", name)
+    };
+    let writes = rows().into_iter().filter(|row| !row.body.is_null());
+    // What would stop or rename the service itself comes last.
+    let (own, below): (Vec<Row>, Vec<Row>) = writes.partition(|row| matches!(row.number, 2..=5));
+    let taken = |row: Row| {
+        let body = serde_json::from_str(&fill(&row.body.to_string())).unwrap();
+        (row.method, fill(row.path), body)
+    };
+    below.into_iter().chain(own).map(taken).collect()
 }
 
 struct Stage<'a> {
@@ -261,6 +320,27 @@ fn assert_sorted(row: &Row, value: &Value) {
 fn every_operation_has_a_row() {
     let numbers: Vec<u8> = rows().iter().map(|row| row.number).collect();
     assert_eq!(numbers, (1..=94).collect::<Vec<u8>>());
+    for row in rows() {
+        let number = row.number;
+        let malformed = row.bad.is_some() || row.bad_query.is_some();
+        assert_ne!(malformed, cannot_be_malformed(&row).is_some(), "#{number}");
+        let below = row.path.starts_with("{S}") || !row.absent.is_empty();
+        assert_ne!(below, cannot_be_absent(&row).is_some(), "#{number}");
+    }
+}
+
+/// The rows are the routes: a method and a pattern each, nothing besides.
+#[test]
+fn the_rows_are_the_routes_of_the_emulator() {
+    for (row, (number, method, pattern)) in rows().iter().zip(cooper_emulator::api::routes()) {
+        assert_eq!((row.number, row.method), (number, method));
+        let path = row.path.split('?').next().unwrap().trim_start_matches('/');
+        let (have, want) = (path.split('/'), pattern.split('/'));
+        assert_eq!(have.clone().count(), want.clone().count(), "#{number}");
+        for (have, want) in have.zip(want) {
+            assert!(want.starts_with('{') || have == want, "#{number} {pattern}");
+        }
+    }
 }
 
 #[test]
@@ -295,6 +375,12 @@ fn a_good_call_gets_its_status_headers_and_member_order() {
 #[test]
 fn a_malformed_call_is_refused_with_the_member_at_fault() {
     each_row_in_place(|stage, row| {
+        if let Some((query, parameter)) = row.bad_query {
+            let path = format!("{}{query}", row.path.split('?').next().unwrap());
+            let answer = stage.call(row, &path, &row.body, &stage.service);
+            assert_problem(row, &answer, 400);
+            assert_eq!(answer.complaints(), [parameter], "#{}", row.number);
+        }
         let Some((body, member)) = &row.bad else {
             return;
         };

@@ -1,67 +1,10 @@
 //! Both planes as one: what the API grants and takes, S3 and websites obey at once.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::ground::Ground;
-use crate::http::{Answer, send};
-
-struct Key {
-    id: String,
-    secret: String,
-}
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.concat()
-}
-
-/// Calls S3, signed with signature version 4 by the emulator's own clock.
-fn s3(ground: &Ground, key: &Key, method: &str, path: &str, body: &[u8]) -> Answer {
-    let answer = attempt(ground, key, method, path, body);
-    answer.unwrap_or_else(|| panic!("{method} {path} was cut"))
-}
-
-/// The same; nothing if the connection was cut.
-fn attempt(ground: &Ground, key: &Key, method: &str, path: &str, body: &[u8]) -> Option<Answer> {
-    let base = &ground.emulator.addresses.s3;
-    let host = base.strip_prefix("http://").unwrap();
-    let (_, clock) = ground.steer("GET", "/clock", &Value::Null);
-    let compact: String = clock["now"].as_str().unwrap()[..19].replace(['-', ':'], "");
-    let (date, stamp) = (&compact[..8], format!("{compact}Z"));
-    let hash = "UNSIGNED-PAYLOAD";
-    let (path_only, query) = path.split_once('?').unwrap_or((path, ""));
-    let canonical = format!(
-        "{method}\n{path_only}\n{query}\nhost:{host}\nx-amz-content-sha256:{hash}\nx-amz-date:{stamp}\n\n\
-         host;x-amz-content-sha256;x-amz-date\n{hash}"
-    );
-    let scope = format!("{date}/europe-2/s3/aws4_request");
-    let digest = hex(&Sha256::digest(canonical.as_bytes()));
-    let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}");
-    let secret = format!("AWS4{}", key.secret);
-    let parts = [date, "europe-2", "s3", "aws4_request"];
-    let signing = parts
-        .iter()
-        .fold(secret.into_bytes(), |key, part| hmac(&key, part));
-    let signature = hex(&hmac(&signing, &text));
-    let authorization = format!(
-        "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature={signature}",
-        key.id
-    );
-    let headers = [
-        ("Authorization", authorization.as_str()),
-        ("x-amz-date", stamp.as_str()),
-        ("x-amz-content-sha256", hash),
-    ];
-    send(base, method, path, &headers, body)
-}
+use crate::http::send;
+use crate::signer::{Key, attempt, s3};
 
 /// A service with a user that may do everything on S3, and the user's key.
 fn equipped(ground: &Ground) -> (String, Key) {
@@ -287,4 +230,45 @@ fn a_website_is_served_on_its_domain() {
         &json!({"enabled": false}),
     );
     assert_eq!(visit().status, 404);
+}
+
+#[test]
+fn lifecycle_rules_are_carried_out_as_the_clock_moves() {
+    let ground = Ground::quick();
+    let (path, key) = equipped(&ground);
+    assert_eq!(s3(&ground, &key, "PUT", "/logs", b"").status, 200);
+    let rules = "<LifecycleConfiguration>\
+        <Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix>day/</Prefix></Filter><Expiration><Days>3</Days></Expiration></Rule>\
+        <Rule><ID>parts</ID><Status>Enabled</Status><Filter/><AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload></Rule>\
+        </LifecycleConfiguration>";
+    let answer = s3(&ground, &key, "PUT", "/logs?lifecycle=", rules.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let put = s3(&ground, &key, "PUT", "/logs/day/1", b"12345");
+    let expires = put.header("x-amz-expiration").unwrap();
+    assert!(
+        expires.contains("00:00:00 GMT\", rule-id=\"old\""),
+        "{expires}"
+    );
+    assert_eq!(
+        s3(&ground, &key, "PUT", "/logs/kept", b"1").header("x-amz-expiration"),
+        None
+    );
+    assert_eq!(
+        s3(&ground, &key, "POST", "/logs/big?uploads=", b"").status,
+        200
+    );
+    let uploads = || {
+        s3(&ground, &key, "GET", "/logs?uploads=", b"")
+            .text()
+            .contains("<Upload>")
+    };
+    assert!(uploads());
+    ground.advance(2 * 86_400);
+    assert_eq!(s3(&ground, &key, "GET", "/logs/day/1", b"").status, 200);
+    assert!(!uploads());
+    ground.advance(2 * 86_400);
+    assert_eq!(s3(&ground, &key, "GET", "/logs/day/1", b"").status, 404);
+    assert_eq!(s3(&ground, &key, "GET", "/logs/kept", b"").status, 200);
+    let usage = json!({"total_objects": 1, "total_size_bytes": 1});
+    assert_eq!(ground.get(&format!("{path}/metrics")).json(), usage);
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use cooper_emulator::data::directory::{
     Bucket, BucketFault, Directory, HostKind, KeyOwner, PolicySet, Role, Site,
 };
-use cooper_emulator::data::{DataPlane, Store};
+use cooper_emulator::data::{DataPlane, Sessions, Store};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -58,6 +58,8 @@ pub struct Tables {
     pub buckets: BTreeMap<(String, String), (i64, i64)>,
     pub sites: Vec<Site>,
     pub used: Vec<String>,
+    /// Managed policies by ARN.
+    pub managed: BTreeMap<String, Value>,
 }
 
 /// Secret, service, user.
@@ -95,6 +97,9 @@ impl Directory for Fake {
     fn role(&self, service: &str, name: &str) -> Option<Role> {
         let name = (service.to_owned(), name.to_owned());
         self.0.lock().roles.get(&name).cloned()
+    }
+    fn managed_policy(&self, _: &str, arn: &str) -> Option<Value> {
+        self.0.lock().managed.get(arn).cloned()
     }
     fn service_of_host(&self, host: &str) -> Option<HostKind> {
         match host {
@@ -239,7 +244,7 @@ impl Server {
     pub async fn start_at(side: Side, address: &str) -> Self {
         let fake = Fake::populated();
         let store = Store::default();
-        let plane = DataPlane::new(fake.clone(), store.clone());
+        let plane = DataPlane::new(fake.clone(), store.clone(), Sessions::default());
         let listener = tokio::net::TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
@@ -449,7 +454,9 @@ impl Call<'_> {
         ] {
             self.query.push((name.to_owned(), value));
         }
-        let (_, signature) = self.signature(key, &now, "UNSIGNED-PAYLOAD");
+        let hash = self.payload_hash.clone();
+        let hash = hash.unwrap_or_else(|| "UNSIGNED-PAYLOAD".to_owned());
+        let (_, signature) = self.signature(key, &now, &hash);
         self.query.push(("X-Amz-Signature".to_owned(), signature));
         self.send().await
     }
@@ -460,12 +467,12 @@ impl Call<'_> {
     }
 
     fn signature(&self, key: Key<'_>, now: &str, hash: &str) -> (String, String) {
-        let mut pairs: Vec<String> = self
-            .query
+        let mut sorted = self.query.clone();
+        sorted.sort();
+        let pairs: Vec<String> = sorted
             .iter()
             .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
             .collect();
-        pairs.sort();
         let headers: String = self
             .headers
             .iter()

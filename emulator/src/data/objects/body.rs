@@ -1,8 +1,10 @@
 //! The bytes of an object.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
 
 /// Largest piece a body is cut into, in bytes. A piece is allocated once and never grown past this, so
 /// a put needs the object's size in memory and at most one piece more.
@@ -13,11 +15,14 @@ const PIECE: usize = 8 << 20;
 pub struct Body {
     pieces: Vec<Bytes>,
     len: u64,
+    /// Computed when it is asked for; clones share it.
+    digest: Arc<OnceLock<String>>,
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self {
+            digest: Arc::default(),
             len: bytes.len() as u64,
             pieces: if bytes.is_empty() {
                 Vec::new()
@@ -37,6 +42,17 @@ impl Body {
     /// Whether there are no bytes.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// SHA-256 of the bytes in hexadecimal: the name of a saved body.
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let mut hasher = Sha256::new();
+            for piece in &self.pieces {
+                hasher.update(piece);
+            }
+            crate::data::hex(&hasher.finalize())
+        })
     }
 
     /// All pieces in order.
@@ -65,6 +81,7 @@ impl Body {
 
     /// Appends another body; shares its bytes.
     pub fn append(&mut self, other: &Self) {
+        self.digest = Arc::default();
         self.len += other.len;
         self.pieces.extend(other.pieces.iter().cloned());
     }

@@ -7,7 +7,9 @@
 
 mod body;
 mod contents;
+pub mod expiry;
 mod listing;
+pub mod saved;
 mod upload;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use body::{Body, BodyBuilder};
@@ -42,7 +45,7 @@ struct Contents {
 }
 
 /// Documents set on a bucket.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Settings {
     /// Bucket policy: the text as it was put, and what it says.
     pub policy: Option<(String, Value)>,
@@ -50,12 +53,14 @@ pub struct Settings {
     pub cors: Vec<CorsRule>,
     /// Versioning: never set, on, or suspended.
     pub versioning: Option<bool>,
-    /// Documents that are only kept and given back (lifecycle, tagging), by name.
-    pub kept: BTreeMap<&'static str, Value>,
+    /// Lifecycle rules, in order; none if there is no configuration.
+    pub lifecycle: Vec<expiry::Rule>,
+    /// Tags of the bucket, if any were set.
+    pub tags: Option<Vec<(String, String)>>,
 }
 
 /// One CORS rule.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CorsRule {
     /// Name given by the client.
     pub id: Option<String>,
@@ -93,6 +98,14 @@ impl Version {
             Self::Marker { id, .. } => id,
         }
     }
+
+    /// When it was written, or the key deleted.
+    pub fn modified(&self) -> Timestamp {
+        match self {
+            Self::Object(object) => object.modified,
+            Self::Marker { modified, .. } => *modified,
+        }
+    }
 }
 
 /// An object as it is stored.
@@ -117,7 +130,7 @@ pub struct Object {
 }
 
 /// Headers and metadata given with an object and returned with it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct About {
     /// `Content-Type`.
     pub content_type: Option<String>,

@@ -62,13 +62,13 @@ pub(super) fn conditions(block: Option<&Value>, request: &Request<'_>) -> Vec<Ou
 }
 
 /// The value of a condition key in a request.
-enum Fact {
+pub(super) enum Fact {
     Is(String),
     Absent,
     UnknownKey,
 }
 
-fn fact(key: &str, request: &Request<'_>) -> Fact {
+pub(super) fn fact(key: &str, request: &Request<'_>) -> Fact {
     let key = key.to_ascii_lowercase();
     let found = match key.as_str() {
         "aws:sourceip" => request.context.source_ip.map(|ip| ip.to_string()),
@@ -88,8 +88,8 @@ fn fact(key: &str, request: &Request<'_>) -> Fact {
             }
             .to_owned(),
         ),
-        "s3:prefix" | "s3:delimiter" | "s3:max-keys" | "s3:versionid" | "aws:useragent"
-        | "aws:referer" => request
+        "aws:principalaccount" => request.caller.service().map(super::namespace),
+        _ if FACTS.contains(&key.as_str()) => request
             .context
             .facts
             .iter()
@@ -99,6 +99,24 @@ fn fact(key: &str, request: &Request<'_>) -> Fact {
     };
     found.map_or(Fact::Absent, Fact::Is)
 }
+
+/// Keys whose values come with a request.
+const FACTS: [&str; 14] = [
+    "aws:referer",
+    "aws:useragent",
+    "s3:delimiter",
+    "s3:max-keys",
+    "s3:prefix",
+    "s3:versionid",
+    "s3:x-amz-acl",
+    "s3:x-amz-content-sha256",
+    "s3:x-amz-copy-source",
+    "s3:x-amz-metadata-directive",
+    "s3:x-amz-server-side-encryption",
+    "s3:x-amz-storage-class",
+    "s3:x-amz-website-redirect-location",
+    "sts:externalid",
+];
 
 /// How one value of a policy is compared with the request's.
 type Compare = fn(policy: &str, fact: &str, request: &Request<'_>) -> Option<bool>;
@@ -122,11 +140,17 @@ fn test(operator: &str, key: &str, values: &[&Value], request: &Request<'_>) -> 
         Some(base) => (base, true),
         None => (operator, false),
     };
+    // No key here has several values; what the set operators add is the verdict on an absent key.
+    let (base, absent) = match base.split_once(':') {
+        Some(("ForAllValues", base)) => (base, Some(true)),
+        Some(("ForAnyValue", base)) => (base, Some(if_exists)),
+        _ => (base, None),
+    };
     let Some((compare, negated)) = comparison(base) else {
         return Outcome::Unknown(format!("unknown condition operator {operator:?}"));
     };
     let Some(fact) = fact else {
-        return Outcome::from(negated || if_exists);
+        return Outcome::from(absent.unwrap_or(negated || if_exists));
     };
     let mut any = false;
     for value in values {

@@ -36,6 +36,21 @@ pub(super) fn verdict(
     read(document, request, kind, doubt)
 }
 
+/// Whether a bucket policy allows to a session by the session's own ARN.
+pub(super) fn names_session(document: &Value, request: &Request<'_>) -> bool {
+    let Some(own) = request.caller.arn() else {
+        return false;
+    };
+    let own_only = list(document.get("Statement")).into_iter().filter(|s| {
+        let named = s.get("Principal").and_then(|p| p.get("AWS"));
+        list(named)
+            .iter()
+            .any(|who| who.as_str().is_some_and(|text| same_form(text) == own))
+    });
+    let narrowed = serde_json::json!({"Statement": own_only.collect::<Vec<_>>()});
+    verdict(&narrowed, request, true, &mut None).allows
+}
+
 /// Reads a role's trust policy: statements have a principal and no resource.
 pub(super) fn verdict_of_trust(
     document: &Value,

@@ -122,8 +122,8 @@ pub struct Context {
 pub struct Documents<'a> {
     /// Identity policies and boundary of the caller; `None` when anonymous.
     pub identity: Option<&'a PolicySet>,
-    /// Session policy given to `AssumeRole`.
-    pub session: Option<&'a Value>,
+    /// Session policies given to `AssumeRole`: together they bound the session, one must allow.
+    pub session: &'a [Value],
     /// Policy of the bucket.
     pub bucket: Option<&'a Value>,
 }
@@ -170,7 +170,11 @@ pub fn decide(request: &Request<'_>, documents: Documents<'_>) -> Decision {
         .identity
         .and_then(|set| set.boundary.as_ref())
         .map(|document| read(document, false));
-    let session = documents.session.map(|document| read(document, false));
+    let session: Vec<_> = documents
+        .session
+        .iter()
+        .map(|document| read(document, false))
+        .collect();
     let bucket = documents.bucket.map(|document| read(document, true));
 
     let denied = identity
@@ -180,13 +184,19 @@ pub fn decide(request: &Request<'_>, documents: Documents<'_>) -> Decision {
         .chain(&bucket)
         .any(|v| v.denies);
     let granted = identity.iter().any(|v| v.allows);
-    let bounded = [&boundary, &session]
-        .into_iter()
-        .flatten()
-        .all(|v| v.allows);
+    let bounded = boundary.is_none_or(|v| v.allows)
+        && (session.is_empty() || session.iter().any(|v| v.allows));
+    // A bucket policy gives to a user what his boundary does not, but a session never gets more
+    // than its role and its session policies have room for, unless it is named itself.
+    let given = bucket.is_some_and(|v| v.allows)
+        && (bounded
+            || !matches!(request.caller, Caller::Session { .. })
+            || documents
+                .bucket
+                .is_some_and(|document| document::names_session(document, request)));
     let reason = if denied {
         Reason::ExplicitDeny
-    } else if bucket.is_some_and(|v| v.allows) {
+    } else if given {
         Reason::BucketPolicy
     } else if granted && bounded {
         Reason::IdentityPolicy

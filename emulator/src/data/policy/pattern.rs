@@ -1,6 +1,7 @@
 //! Wildcards and variables in policy strings.
 
-use super::{Caller, Request};
+use super::Request;
+use super::condition::{Fact, fact};
 
 /// One position of a pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,20 +80,19 @@ pub(super) fn filled_text(text: &str, request: &Request<'_>) -> Option<String> {
     Some(out)
 }
 
+/// The value of a variable: that of the condition key of its name, or the default given with it
+/// (`${aws:username, 'nobody'}`).
 fn value(name: &str, request: &Request<'_>) -> Option<String> {
-    match name.to_ascii_lowercase().as_str() {
-        "*" | "?" | "$" => Some(name.to_owned()),
-        "aws:username" => match request.caller {
-            Caller::User { name, .. } => Some(name.clone()),
-            Caller::Anonymous | Caller::Session { .. } => None,
-        },
-        "aws:sourceip" => request.context.source_ip.map(|ip| ip.to_string()),
-        key => request
-            .context
-            .facts
-            .iter()
-            .find(|(fact, _)| *fact == key)
-            .map(|(_, value)| value.clone()),
+    if matches!(name, "*" | "?" | "$") {
+        return Some(name.to_owned());
+    }
+    let (key, default) = match name.split_once(',') {
+        Some((key, default)) => (key.trim(), Some(default.trim().trim_matches('\''))),
+        None => (name, None),
+    };
+    match fact(key, request) {
+        Fact::Is(value) => Some(value),
+        Fact::Absent | Fact::UnknownKey => default.map(str::to_owned),
     }
 }
 

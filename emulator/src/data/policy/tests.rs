@@ -248,7 +248,7 @@ fn a_deny_wins_and_a_boundary_bounds() {
         policies.boundary = boundary.cloned();
         let documents = Documents {
             identity: Some(&policies),
-            session,
+            session: session.map(std::slice::from_ref).unwrap_or_default(),
             bucket,
         };
         let got = ask(
@@ -487,10 +487,46 @@ fn conditions_hold_or_do_not_or_cannot_be_told() {
             true,
         ),
         (
-            json!({"ForAnyValue:StringEquals": {"s3:prefix": "x"}}),
+            json!({"ForAnyValue:StringLike": {"s3:prefix": "home/*"}}),
+            true,
+            true,
+            false,
+        ),
+        (
+            json!({"ForAnyValue:StringNotEquals": {"s3:delimiter": "x"}}),
+            false,
+            false,
+            false,
+        ),
+        (
+            json!({"ForAllValues:StringEquals": {"s3:delimiter": "x"}}),
+            true,
+            true,
+            false,
+        ),
+        (
+            json!({"ForSomeValues:StringEquals": {"s3:prefix": "x"}}),
             false,
             true,
             true,
+        ),
+        (
+            json!({"StringEquals": {"aws:PrincipalAccount": "12ab34cd56784e9f8a0b1c2d3e4f5061"}}),
+            true,
+            true,
+            false,
+        ),
+        (
+            json!({"StringLike": {"s3:prefix": "home/${aws:username}/*"}}),
+            true,
+            true,
+            false,
+        ),
+        (
+            json!({"StringLike": {"s3:prefix": "home/${s3:delimiter, 'ann'}/*"}}),
+            true,
+            true,
+            false,
         ),
         (json!({"StringEquals": "x"}), false, true, true),
         (json!("x"), false, true, true),
@@ -618,6 +654,41 @@ fn a_bucket_policy_names_its_principals() {
 }
 
 #[test]
+fn a_session_gets_from_a_bucket_policy_only_what_its_session_policies_have_room_for() {
+    let session = Caller::Session {
+        service: SERVICE.into(),
+        role: "uploader".into(),
+        session: "s1".into(),
+    };
+    let narrow = [
+        statement("Allow", &json!("s3:PutObject"), &json!("*")),
+        statement("Allow", &json!("s3:ListBucket"), &json!("*")),
+    ];
+    for (principal, action, policies, want) in [
+        (json!("*"), "s3:GetObject", &narrow[..], false),
+        (json!("*"), "s3:PutObject", &narrow[..], true),
+        (json!("*"), "s3:ListBucket", &narrow[..], true),
+        (json!("*"), "s3:GetObject", &[], true),
+        (
+            json!({"AWS": "urn:ecs:sts::12ab34cd56784e9f8a0b1c2d3e4f5061:assumed-role/uploader/s1"}),
+            "s3:GetObject",
+            &narrow[..],
+            true,
+        ),
+    ] {
+        let document = json!({"Statement": [
+            {"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": principal}]});
+        let documents = Documents {
+            identity: None,
+            session: policies,
+            bucket: Some(&document),
+        };
+        let got = ask(&session, action, "arn:aws:s3:::b/k", documents);
+        assert_eq!(got.allowed, want, "{principal} {action}");
+    }
+}
+
+#[test]
 fn a_deny_to_the_account_denies_its_users() {
     let document = json!({"Statement": [{"Effect": "Deny", "Action": "*", "Resource": "*",
         "Principal": {"AWS": "urn:ecs:iam::12ab34cd56784e9f8a0b1c2d3e4f5061:root"}}]});
@@ -625,7 +696,7 @@ fn a_deny_to_the_account_denies_its_users() {
     let documents = Documents {
         identity: Some(&all),
         bucket: Some(&document),
-        session: None,
+        session: &[],
     };
     let got = ask(&user("ann"), "s3:GetObject", "arn:aws:s3:::b/k", documents);
     assert_eq!(got.reason, Reason::ExplicitDeny);

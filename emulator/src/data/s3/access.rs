@@ -27,7 +27,7 @@ struct Ticket {
     caller: Caller,
     context: Context,
     policies: Option<PolicySet>,
-    session: Option<Value>,
+    session: Vec<Value>,
 }
 
 impl Admitted {
@@ -154,7 +154,7 @@ impl Core {
                 caller: Caller::Anonymous,
                 context,
                 policies: None,
-                session: None,
+                session: Vec::new(),
             });
         };
         let holder = self.0.holder(id).ok_or_else(unknown_key)?;
@@ -211,7 +211,7 @@ impl Core {
         };
         let documents = Documents {
             identity: ticket.policies.as_ref(),
-            session: ticket.session.as_ref(),
+            session: &ticket.session,
             bucket: settings
                 .as_ref()
                 .and_then(|s| s.policy.as_ref())
@@ -255,7 +255,23 @@ fn facts(headers: &HeaderMap, query: &[(String, String)]) -> Vec<(&'static str, 
         ("max-keys", "s3:max-keys"),
         ("versionId", "s3:versionid"),
     ];
-    let from_headers = [("user-agent", "aws:useragent"), ("referer", "aws:referer")];
+    let from_headers = [
+        ("user-agent", "aws:useragent"),
+        ("referer", "aws:referer"),
+        ("x-amz-acl", "s3:x-amz-acl"),
+        ("x-amz-content-sha256", "s3:x-amz-content-sha256"),
+        ("x-amz-copy-source", "s3:x-amz-copy-source"),
+        ("x-amz-metadata-directive", "s3:x-amz-metadata-directive"),
+        (
+            "x-amz-server-side-encryption",
+            "s3:x-amz-server-side-encryption",
+        ),
+        ("x-amz-storage-class", "s3:x-amz-storage-class"),
+        (
+            "x-amz-website-redirect-location",
+            "s3:x-amz-website-redirect-location",
+        ),
+    ];
     let mut out = Vec::new();
     for (name, fact) in from_query {
         if let Some((_, value)) = query.iter().find(|(n, _)| n == name) {

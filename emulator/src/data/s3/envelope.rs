@@ -27,15 +27,17 @@ pub(super) struct Envelope {
     asked_method: Option<String>,
     asked_headers: Vec<String>,
     rules: Vec<CorsRule>,
+    /// What the service sends as the allowed origin, whatever the bucket's rules say.
+    override_origin: Option<String>,
 }
 
 impl Envelope {
     pub(super) fn open(shared: &Arc<Shared>, request: &Request<Body>, arrival: &Arrival) -> Self {
         let headers = request.headers();
         let origin = text(headers, &ORIGIN);
-        let rules = match origin {
+        let (rules, override_origin) = match origin {
             Some(_) => rules(shared, request, arrival),
-            None => Vec::new(),
+            None => (Vec::new(), None),
         };
         Self {
             id: uuid::Uuid::new_v4().simple().to_string().to_uppercase(),
@@ -50,6 +52,20 @@ impl Envelope {
                 .filter(|name| !name.is_empty())
                 .collect(),
             rules,
+            override_origin,
+        }
+    }
+
+    /// The first rule that admits a request: one of the bucket, or the service's override.
+    fn rule(&self, fits: impl Fn(&CorsRule) -> bool) -> Option<CorsRule> {
+        let own = self.rules.iter().find(|rule| fits(rule)).cloned();
+        own.or_else(|| self.override_origin.as_ref().map(|_| CorsRule::open()))
+    }
+
+    fn admit(&self, rule: &CorsRule, origin: &str, headers: &mut HeaderMap) {
+        rule.answer(origin, headers);
+        if let Some(origin) = &self.override_origin {
+            set(headers, ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }
     }
 
@@ -65,7 +81,7 @@ impl Envelope {
                 "Insufficient information. Origin and Access-Control-Request-Method request headers needed.",
             )));
         };
-        let rule = self.rules.iter().find(|rule| {
+        let rule = self.rule(|rule| {
             rule.admits(origin, method) && self.asked_headers.iter().all(|h| rule.takes(h))
         });
         let Some(rule) = rule else {
@@ -77,7 +93,7 @@ impl Envelope {
         };
         let mut response = Response::new(s3s::Body::empty());
         let headers = response.headers_mut();
-        rule.answer(origin, headers);
+        self.admit(&rule, origin, headers);
         set(
             headers,
             ACCESS_CONTROL_ALLOW_METHODS,
@@ -107,12 +123,9 @@ impl Envelope {
             .or_insert(HeaderValue::from_static("cooper-emulator"));
         if let Some(origin) = &self.origin
             && self.method != Method::OPTIONS
-            && let Some(rule) = self
-                .rules
-                .iter()
-                .find(|rule| rule.admits(origin, self.method.as_str()))
+            && let Some(rule) = self.rule(|rule| rule.admits(origin, self.method.as_str()))
         {
-            rule.answer(origin, &mut parts.headers);
+            self.admit(&rule, origin, &mut parts.headers);
             set(
                 &mut parts.headers,
                 ACCESS_CONTROL_ALLOW_METHODS,
@@ -171,9 +184,13 @@ pub(super) fn fault(fault: S3Error) -> Response<s3s::Body> {
     })
 }
 
-/// The CORS rules of the bucket a request names. The browser's preflight is not signed, so the service
+/// The CORS rules of the bucket a request names, and the service's override. The browser's preflight is not signed, so the service
 /// comes from the host, from the key the request claims to be signed by, or from the bucket's name.
-fn rules(shared: &Arc<Shared>, request: &Request<Body>, arrival: &Arrival) -> Vec<CorsRule> {
+fn rules(
+    shared: &Arc<Shared>,
+    request: &Request<Body>,
+    arrival: &Arrival,
+) -> (Vec<CorsRule>, Option<String>) {
     let virtual_bucket = crate::data::host_of(request)
         .and_then(|host| shared.endpoint(&host))
         .and_then(|(_, bucket)| bucket);
@@ -187,7 +204,11 @@ fn rules(shared: &Arc<Shared>, request: &Request<Body>, arrival: &Arrival) -> Ve
             .filter(|name| !name.is_empty())
             .map(str::to_owned)
     }) else {
-        return Vec::new();
+        let origin = arrival.service.as_ref();
+        return (
+            Vec::new(),
+            origin.and_then(|service| shared.directory.cors_origin(service)),
+        );
     };
     let service = arrival
         .service
@@ -197,8 +218,9 @@ fn rules(shared: &Arc<Shared>, request: &Request<Body>, arrival: &Arrival) -> Ve
             [service] => Some(service.clone()),
             _ => None,
         });
-    service.map_or_else(Vec::new, |service| {
-        shared.store.settings(&service, &bucket).cors
+    service.map_or_else(Default::default, |service| {
+        let rules = shared.store.settings(&service, &bucket).cors;
+        (rules, shared.directory.cors_origin(&service))
     })
 }
 
@@ -218,6 +240,18 @@ fn claimed_key(request: &Request<Body>) -> Option<String> {
 }
 
 impl CorsRule {
+    /// What the service's override stands for where a bucket has no rule.
+    fn open() -> Self {
+        let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
+        Self {
+            origins: texts(&["*"]),
+            methods: texts(&["GET", "HEAD", "PUT", "POST", "DELETE"]),
+            headers: texts(&["*"]),
+            expose: texts(&["ETag"]),
+            ..Self::default()
+        }
+    }
+
     fn admits(&self, origin: &str, method: &str) -> bool {
         self.methods.iter().any(|m| m == method)
             && self.origins.iter().any(|pattern| fits(pattern, origin))

@@ -78,6 +78,9 @@ const REFUSED_HEADERS: [&str; 8] = [
     "x-amz-bucket-object-lock-enabled",
 ];
 
+/// Largest object of one put or part, in bytes (S3: 5 GiB).
+const LARGEST_OBJECT: u64 = 5 << 30;
+
 /// Checks the form of a request and hands it on with a body s3s can read.
 pub(super) async fn inspect(request: Request<Body>) -> S3Result<Request<s3s::Body>> {
     let query: Vec<(String, String)> =
@@ -87,6 +90,7 @@ pub(super) async fn inspect(request: Request<Body>) -> S3Result<Request<s3s::Bod
     check_authorization(request.headers())?;
     check_presigned(&query)?;
     check_form(request.headers())?;
+    check_length(request.headers())?;
     let takes_document = matches!(*request.method(), Method::PUT | Method::POST)
         && query
             .iter()
@@ -157,6 +161,16 @@ fn check_signature(signature: &str) -> S3Result<()> {
         SignatureDoesNotMatch,
         "The request signature we calculated does not match the signature you provided. Check your key and signing method."
     ))
+}
+
+fn check_length(headers: &HeaderMap) -> S3Result<()> {
+    match content_length(headers) {
+        Some(length) if length > LARGEST_OBJECT => Err(s3_error!(
+            EntityTooLarge,
+            "Your proposed upload exceeds the maximum allowed size"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A form is held in memory by s3s before anybody is asked, so it must say how long it is.
@@ -270,7 +284,7 @@ pub(super) fn check_known(headers: &HeaderMap, query: &[(String, String)]) -> S3
     let text = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
     if REFUSED_HEADERS
         .iter()
-        .any(|name| headers.contains_key(*name))
+        .any(|name| text(name).is_some_and(|value| value != b"false"))
         || text("x-amz-server-side-encryption").is_some_and(|v| v != b"AES256")
     {
         return Err(s3_error!(

@@ -9,6 +9,7 @@ mod convert;
 mod envelope;
 mod guard;
 mod intake;
+mod lifecycle;
 mod list;
 mod multipart;
 mod operations;

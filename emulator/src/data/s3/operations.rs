@@ -293,11 +293,7 @@ impl S3 for Core {
     ) -> S3Result<S3Response<PutBucketLifecycleConfigurationOutput>> {
         let admitted = Admitted::of(&request.extensions)?;
         let input = request.input;
-        self.put_lifecycle(
-            &admitted,
-            &input.bucket,
-            input.lifecycle_configuration.as_ref(),
-        )?;
+        self.put_lifecycle(&admitted, &input.bucket, input.lifecycle_configuration)?;
         Ok(S3Response::new(
             PutBucketLifecycleConfigurationOutput::default(),
         ))

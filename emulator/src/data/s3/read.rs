@@ -91,6 +91,20 @@ impl Core {
             })
     }
 
+    /// The value of `x-amz-expiration` of a current version, if a lifecycle rule is about it.
+    pub(super) fn expiration(
+        &self,
+        admitted: &Admitted,
+        bucket: &str,
+        key: &str,
+        object: &Arc<Object>,
+    ) -> Option<String> {
+        let (at, rule) = self.0.store.fate(admitted.service(), bucket, key, object)?;
+        let date = httpdate::fmt_http_date(at.into());
+        let rule = percent_encoding::utf8_percent_encode(&rule, percent_encoding::CONTROLS);
+        Some(format!("expiry-date=\"{date}\", rule-id=\"{rule}\""))
+    }
+
     /// Refuses unless the bucket exists.
     pub(super) fn must_exist(&self, admitted: &Admitted, bucket: &str) -> S3Result<()> {
         match self.0.directory.bucket(admitted.service(), bucket) {
@@ -120,6 +134,10 @@ impl Core {
         hold(&conditions, &object)?;
         let chosen = choose(&object, input.range, input.part_number)?;
         let mut output = GetObjectOutput {
+            expiration: match input.version_id {
+                None => self.expiration(&admitted, &input.bucket, &input.key, &object),
+                Some(_) => None,
+            },
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(chosen.body.len()).ok(),
             e_tag: Some(tag(&object.etag)),
@@ -160,6 +178,10 @@ impl Core {
         hold(&conditions, &object)?;
         let chosen = choose(&object, input.range, input.part_number)?;
         let mut output = HeadObjectOutput {
+            expiration: match input.version_id {
+                None => self.expiration(&admitted, &input.bucket, &input.key, &object),
+                Some(_) => None,
+            },
             accept_ranges: Some("bytes".to_owned()),
             content_length: i64::try_from(chosen.body.len()).ok(),
             e_tag: Some(tag(&object.etag)),

@@ -19,9 +19,6 @@ use crate::data::policy::{is_public, validate_bucket_policy};
 /// Largest bucket policy, in bytes (AWS, policy limits).
 const LARGEST_POLICY: usize = 20_480;
 
-const LIFECYCLE: &str = "lifecycle";
-const TAGGING: &str = "tagging";
-
 impl Core {
     pub(super) fn make_bucket(
         &self,
@@ -198,25 +195,15 @@ impl Core {
         })
     }
 
-    /// Lifecycle rules are kept and shown, not carried out.
+    /// The store carries the rules out as the clock moves.
     pub(super) fn put_lifecycle(
         &self,
         admitted: &Admitted,
         bucket: &str,
-        configuration: Option<&BucketLifecycleConfiguration>,
+        configuration: Option<BucketLifecycleConfiguration>,
     ) -> S3Result<()> {
-        let kept = configuration
-            .filter(|c| !c.rules.is_empty())
-            .and_then(|c| serde_json::to_value(c).ok())
-            .ok_or_else(|| {
-                s3_error!(
-                    MalformedXML,
-                    "The XML you provided was not well-formed or did not validate against our published schema"
-                )
-            })?;
-        self.set(admitted, bucket, |s| {
-            s.kept.insert(LIFECYCLE, kept);
-        })
+        let rules = super::lifecycle::rules(configuration)?;
+        self.set(admitted, bucket, |s| s.lifecycle = rules)
     }
 
     pub(super) fn lifecycle(
@@ -224,27 +211,21 @@ impl Core {
         admitted: &Admitted,
         bucket: &str,
     ) -> S3Result<GetBucketLifecycleConfigurationOutput> {
-        let configuration: BucketLifecycleConfiguration = self
-            .settings(admitted, bucket)?
-            .kept
-            .remove(LIFECYCLE)
-            .and_then(|kept| serde_json::from_value(kept).ok())
-            .ok_or_else(|| {
-                s3_error!(
-                    NoSuchLifecycleConfiguration,
-                    "The lifecycle configuration does not exist"
-                )
-            })?;
+        let rules = self.settings(admitted, bucket)?.lifecycle;
+        if rules.is_empty() {
+            return Err(s3_error!(
+                NoSuchLifecycleConfiguration,
+                "The lifecycle configuration does not exist"
+            ));
+        }
         Ok(GetBucketLifecycleConfigurationOutput {
-            rules: Some(configuration.rules),
+            rules: Some(rules.into_iter().map(super::lifecycle::shown).collect()),
             ..GetBucketLifecycleConfigurationOutput::default()
         })
     }
 
     pub(super) fn delete_lifecycle(&self, admitted: &Admitted, bucket: &str) -> S3Result<()> {
-        self.set(admitted, bucket, |s| {
-            s.kept.remove(LIFECYCLE);
-        })
+        self.set(admitted, bucket, |s| s.lifecycle.clear())
     }
 
     pub(super) fn put_bucket_tags(
@@ -255,9 +236,7 @@ impl Core {
     ) -> S3Result<()> {
         let pairs = pairs(tags);
         check_tags(&pairs, 50)?;
-        self.set(admitted, bucket, |s| {
-            s.kept.insert(TAGGING, serde_json::json!(pairs));
-        })
+        self.set(admitted, bucket, |s| s.tags = Some(pairs))
     }
 
     pub(super) fn bucket_tags(
@@ -265,11 +244,9 @@ impl Core {
         admitted: &Admitted,
         bucket: &str,
     ) -> S3Result<GetBucketTaggingOutput> {
-        let pairs: Vec<(String, String)> = self
+        let pairs = self
             .settings(admitted, bucket)?
-            .kept
-            .remove(TAGGING)
-            .and_then(|kept| serde_json::from_value(kept).ok())
+            .tags
             .ok_or_else(|| s3_error!(NoSuchTagSet, "The TagSet does not exist"))?;
         Ok(GetBucketTaggingOutput {
             tag_set: tag_set(pairs),
@@ -277,9 +254,7 @@ impl Core {
     }
 
     pub(super) fn delete_bucket_tags(&self, admitted: &Admitted, bucket: &str) -> S3Result<()> {
-        self.set(admitted, bucket, |s| {
-            s.kept.remove(TAGGING);
-        })
+        self.set(admitted, bucket, |s| s.tags = None)
     }
 
     /// Replaces an object's tags; returns the version they are on.
@@ -312,7 +287,7 @@ pub(super) fn tag_set(pairs: Vec<(String, String)>) -> Vec<Tag> {
         .collect()
 }
 
-fn pairs(tags: Vec<Tag>) -> Vec<(String, String)> {
+pub(super) fn pairs(tags: Vec<Tag>) -> Vec<(String, String)> {
     tags.into_iter()
         .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
         .collect()

@@ -88,6 +88,11 @@ impl Core {
         };
         sums!(output, new.checksums);
         output.version_id = self.keep(admitted, &input.bucket, &input.key, new, expect)?;
+        let store = &self.0.store;
+        let written = store.get(admitted.service(), &input.bucket, &input.key, None);
+        output.expiration = written
+            .ok()
+            .and_then(|object| self.expiration(admitted, &input.bucket, &input.key, &object));
         Ok(output)
     }
 

@@ -34,7 +34,8 @@ pub(super) fn conditional(
         status => return Err(status),
     }
     let total = object.body.len();
-    let range = match text(headers, &header::RANGE).map(|range| Asked::read(range, total)) {
+    let asked = text(headers, &header::RANGE).filter(|_| is_same(object, headers));
+    let range = match asked.map(|range| Asked::read(range, total)) {
         Some(Asked::Range(range)) => range,
         Some(Asked::Beyond) => return Err(StatusCode::RANGE_NOT_SATISFIABLE),
         Some(Asked::Whole) | None => return Ok(whole(object, StatusCode::OK)),
@@ -85,6 +86,15 @@ fn precondition(object: &Object, headers: &HeaderMap) -> StatusCode {
     } else {
         StatusCode::OK
     }
+}
+
+/// Whether the object is the one that `If-Range` speaks of: by a strong tag, or by its exact date.
+fn is_same(object: &Object, headers: &HeaderMap) -> bool {
+    let Some(validator) = text(headers, &header::IF_RANGE) else {
+        return true;
+    };
+    validator == format!("\"{}\"", object.etag)
+        || validator == httpdate::fmt_http_date(object.modified.into())
 }
 
 /// What a `Range` header asks for.

@@ -118,7 +118,7 @@ impl Visit<'_> {
             Err(Refusal::Missing) if !is_directory => {
                 let index = format!("{key}/{}", self.site.index_document);
                 match self.object(&index) {
-                    Ok(_) => redirect(StatusCode::FOUND, &format!("{raw}/")),
+                    Ok(_) => redirect(StatusCode::FOUND, &folder(raw, request.uri().query())),
                     Err(_) => self.fault(StatusCode::NOT_FOUND),
                 }
             }
@@ -177,6 +177,15 @@ impl Visit<'_> {
         error_document(&self.site, status.as_u16())
             .and_then(|document| self.object(&self.key(document)).ok())
             .map_or_else(|| plain(status), |object| whole(&object, status))
+    }
+}
+
+/// Where the index document of a folder is shown. Two slashes at the front would name a host.
+fn folder(path: &str, query: Option<&str>) -> String {
+    let path = path.trim_start_matches('/');
+    match query {
+        Some(query) => format!("/{path}/?{query}"),
+        None => format!("/{path}/"),
     }
 }
 
