@@ -187,6 +187,8 @@ impl<K: External> Pass<'_, K> {
     fn goes_deep(&mut self, account: &AccountKey, want: &K::Desired) -> bool {
         let depth = K::depth(Some(want), &self.subject.status.at_provider);
         if depth == 0 {
+            // Nothing to read is as good as read: what there may be to read later is due a day later.
+            self.memo.deep = Deep::At(self.now);
             return false;
         }
         if self.is_edited() {
