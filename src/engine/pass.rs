@@ -145,22 +145,17 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// The session of an account, or what to say without one.
-    pub(super) fn session(
-        &mut self,
-        account: &AccountKey,
-        view: View,
-    ) -> Result<K::Cloud, Outcome> {
-        use super::external::Cloud;
+    pub(super) fn session(&mut self, account: &AccountKey) -> Result<K::Cloud, Outcome> {
         match self.engine.sessions.link_for(account, &self.subject.target) {
             Link::Up(cloud) => {
                 self.reached = Some(account.clone());
-                Ok(cloud.pass(view))
+                Ok(cloud)
             }
             Link::Down(why) => Err(Outcome::NoSession(why)),
         }
     }
 
-    /// How fresh this pass needs to see the cloud.
+    /// How fresh this pass needs to see the cloud. Asked once the cloud can be reached, for it takes of what may be read deep.
     ///
     /// A warm listing is good enough to start from: a stale "absent" at worst leads to a refused create, which looks again. When the
     /// resource is due, its last look is out of date, so the listing must be newer than that; objects that are due together share one.
@@ -187,6 +182,8 @@ impl<K: External> Pass<'_, K> {
     fn goes_deep(&mut self, account: &AccountKey, want: &K::Desired) -> bool {
         let depth = K::depth(Some(want), &self.subject.status.at_provider);
         if depth == 0 {
+            // Nothing to read is as good as read: what there may be to read later is due a day later.
+            self.memo.deep = Deep::At(self.now);
             return false;
         }
         if self.is_edited() {

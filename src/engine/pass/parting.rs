@@ -226,7 +226,7 @@ impl<K: External> Pass<'_, K> {
             parting: true,
             lane: Lane::Fresh,
         };
-        let session = self.session(&account, view)?;
+        let session = self.session(&account)?;
         Ok(Some(Site {
             account,
             place,

@@ -55,14 +55,14 @@ impl<K: External> Pass<'_, K> {
         if let Some(outcome) = self.moved(&account, &place) {
             return Ok(outcome);
         }
-        let view = self.view(&account, &desired);
-        let session = match self.session(&account, view) {
+        let session = match self.session(&account) {
             Ok(session) => session,
             Err(outcome) => return Ok(outcome),
         };
         if let Err(outcome) = self.reserve(&account, &place) {
             return Ok(outcome);
         }
+        let view = self.view(&account, &desired);
         let mut site = Site::<K> {
             account,
             place,
@@ -99,11 +99,11 @@ impl<K: External> Pass<'_, K> {
             Ok(resolved) => resolved,
             Err(outcome) => return Ok(outcome),
         };
-        let view = self.view(&account, &desired);
-        let session = match self.session(&account, view) {
+        let session = match self.session(&account) {
             Ok(session) => session,
             Err(outcome) => return Ok(outcome),
         };
+        let view = self.view(&account, &desired);
         let site = Site::<K> {
             account,
             place,

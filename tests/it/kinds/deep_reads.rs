@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::ground::{Cut, Entry};
-use crate::scene::{Scene, document};
+use crate::ground::{Cut, Entry, eventually};
+use crate::scene::{PATIENCE, Scene, document};
 
 /// More users than one interval has requests for.
 const MANY: usize = 15;
@@ -48,7 +48,12 @@ async fn after_a_restart_and_in_a_round_deep_reads_share_eight_requests() {
     let cut = Cut::never();
     scene.cloud.forget().await;
     scene.start(Arc::clone(&cut) as Arc<_>).await;
-    scene.ready("IamUser", "u-0").await;
+    eventually(PATIENCE, "the first deep read", async || {
+        let journal = scene.cloud.journal(0).await;
+        let begun = journal.iter().any(is_deep);
+        begun.then_some(()).ok_or_else(|| journal.len().to_string())
+    })
+    .await;
     let (_, deep) = counts(&scene, &cut).await;
     assert!((1..=8).contains(&deep), "{deep} deep reads at the start");
 

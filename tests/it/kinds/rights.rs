@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::ground::eventually;
 use crate::hands::named;
 use crate::s3::S3;
-use crate::scene::{Scene, document, user_spec};
+use crate::scene::{PATIENCE, Scene, document, user_spec};
 
 /// After this, what no list shows has been read again.
 const DAY: Duration = Duration::from_hours(25);
@@ -149,7 +150,7 @@ async fn where_boundaries_do_not_show_one_is_set_again_once_and_then_daily() {
     scene
         .until("IamUser", "ci", "Synced", "True", "InSync")
         .await;
-    crate::ground::eventually(crate::scene::PATIENCE, "it is found hidden", async || {
+    eventually(PATIENCE, "it is found hidden", async || {
         let status = scene.status("IamUser", "ci").await;
         let hidden = status["atProvider"]["boundaryHidden"] == json!(true);
         hidden.then_some(()).ok_or_else(|| status.to_string())
