@@ -233,14 +233,13 @@ mod tests {
         .unwrap()
     }
 
-    fn ci() -> Option<Target> {
-        let (namespace, name) = ("ns".into(), "ci".into());
-        Some(Target {
+    fn ci() -> Target {
+        Target {
             group: "g".into(),
             kind: "K".into(),
-            namespace,
-            name,
-        })
+            namespace: "ns".into(),
+            name: "ci".into(),
+        }
     }
 
     fn sightings() -> Sightings {
@@ -254,15 +253,15 @@ mod tests {
         let sightings = sightings();
         let changed = |secret: Secret| sightings.changed(&secret.metadata);
         assert_eq!(changed(secret("1", "u")), None);
-        assert_eq!(changed(secret("2", "u")), ci());
-        assert_eq!(changed(secret("2", "another")), ci(), "as we knew it");
+        assert_eq!(changed(secret("2", "u")), Some(ci()));
+        assert_eq!(changed(secret("2", "another")), Some(ci()), "as we knew it");
     }
 
     #[test]
     fn a_secret_that_we_did_not_see_wakes_only_the_owner_that_its_label_confirms() {
         let sightings = Sightings::default();
         let changed = |secret: Secret| sightings.changed(&secret.metadata);
-        assert_eq!(changed(secret("1", "u")), ci());
+        assert_eq!(changed(secret("1", "u")), Some(ci()));
         assert_eq!(changed(secret("1", "another")), None);
     }
 
@@ -270,8 +269,8 @@ mod tests {
     fn a_deletion_by_somebody_else_wakes_once_and_our_own_does_not() {
         let name = name(&secret("1", "u").metadata);
         let others = sightings();
-        assert_eq!(others.missing(&HashSet::new()), [name.clone()]);
-        assert_eq!([others.lost(&name), others.lost(&name)], [ci(), None]);
+        assert_eq!(others.missing(&HashSet::new()), std::slice::from_ref(&name));
+        assert_eq!([others.lost(&name), others.lost(&name)], [Some(ci()), None]);
         let own = sightings();
         own.gone("ns", "ci-s3");
         assert_eq!(own.lost(&name), None);
