@@ -11,8 +11,7 @@ use serde_json::Value;
 use crate::ground::{Emulator, repository};
 
 /// Homes that are being built: the client and the emulator have their operations, no kind or command drives them yet.
-const COMING: [&str; 5] = [
-    "CustomDomain",
+const COMING: [&str; 4] = [
     "cooper import",
     "cooper keys",
     "cooper regions",
