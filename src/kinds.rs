@@ -7,7 +7,11 @@ use serde_json::Value;
 
 use crate::{
     app::Setup,
-    engine::{account::Provider, external::External, keyring::Keyring},
+    engine::{
+        account::Provider,
+        external::{External, Topic},
+        keyring::Keyring,
+    },
     upcloud::{
         account::Account, bucket::Bucket, custom_domain::CustomDomain, iam_group::IamGroup,
         iam_policy::IamPolicy, iam_role::IamRole, iam_user::IamUser, service::ObjectStorageService,
@@ -58,33 +62,59 @@ impl Register for Setup<'_> {
 
 /// The [`CustomResourceDefinition`]s of all kinds: file name and YAML.
 pub fn crds() -> anyhow::Result<Vec<(String, String)>> {
-    let mut definitions = Definitions::default();
-    all(&mut definitions);
-    let files = definitions.0.into_iter().map(|(crd, issues)| {
-        let name = format!("{}_{}", crd.spec.group, crd.spec.names.plural);
-        let crd = tidy(&crd, issues).with_context(|| format!("cannot tidy {name}"))?;
+    let files = definitions()?.into_iter().map(|definition| {
+        let crd = definition.crd;
+        let name = format!("{}_{}.yaml", crd.spec.group, crd.spec.names.plural);
         let yaml = serde_saphyr::to_string(&crd)?;
         Ok((
-            format!("{name}.yaml"),
+            name,
             format!("# Made by `cooper crds`; do not edit.\n{yaml}"),
         ))
     });
     files.collect()
 }
 
-/// The definitions as derived, each with whether the kind issues keys.
+/// All kinds, tidied.
+fn definitions() -> anyhow::Result<Vec<Definition>> {
+    let mut definitions = Definitions::default();
+    all(&mut definitions);
+    for definition in &mut definitions.0 {
+        let tidied = tidy(&definition.crd, definition.issues);
+        let name = &definition.crd.spec.names.kind;
+        definition.crd = tidied.with_context(|| format!("cannot tidy {name}"))?;
+    }
+    Ok(definitions.0)
+}
+
+/// A kind as it is installed and told.
+struct Definition {
+    crd: CustomResourceDefinition,
+    /// Whether it issues keys.
+    issues: bool,
+    /// Its own types of condition.
+    topics: &'static [Topic],
+}
+
 #[derive(Default)]
-struct Definitions(Vec<(CustomResourceDefinition, bool)>);
+struct Definitions(Vec<Definition>);
 
 impl Register for Definitions {
     type Accounts<A: Provider> = ();
 
     fn accounts<A: Provider + CustomResourceExt>(&mut self) {
-        self.0.push((A::crd(), false));
+        self.0.push(Definition {
+            crd: A::crd(),
+            issues: false,
+            topics: &[],
+        });
     }
 
     fn kind<K: External + CustomResourceExt>(&mut self, (): &()) {
-        self.0.push((K::crd(), K::Keys::ISSUES));
+        self.0.push(Definition {
+            crd: K::crd(),
+            issues: K::Keys::ISSUES,
+            topics: K::REMARKS,
+        });
     }
 }
 

@@ -190,7 +190,7 @@ pub trait External:
     }
 
     /// The types of condition that [`remarks`](Self::remarks) may set; one of them that it does not set stands no longer.
-    const REMARKS: &'static [&'static str] = &[];
+    const REMARKS: &'static [Topic] = &[];
 
     /// What to say of a remote that is as wanted, in conditions of the kind's own. Pure, and quiet: it touches neither Ready nor any
     /// other condition, and sends no event.
@@ -405,6 +405,15 @@ pub enum Phase {
     Leaving(String),
     /// Not usable until somebody acts.
     Broken(String),
+}
+
+/// A type of condition that one kind alone has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// The type of the condition.
+    pub name: &'static str,
+    /// What it says, for the reference: a sentence or two of Markdown.
+    pub meaning: &'static str,
 }
 
 /// A condition that one kind alone has.

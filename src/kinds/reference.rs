@@ -7,7 +7,7 @@ use std::{fmt::Write as _, path::Path};
 use anyhow::Context;
 use serde_json::Value;
 
-use crate::engine::{intent, reason::Reason, status};
+use crate::engine::{external::Topic, intent, reason::Reason, status};
 
 mod table;
 
@@ -18,18 +18,19 @@ const MADE: &str = "<!-- Made by `cooper reference`; do not edit. -->\n";
 
 /// The pages of all kinds and the index: file name and Markdown. Examples are the files in the folder of samples.
 pub fn pages(samples: &Path) -> anyhow::Result<Vec<(String, String)>> {
-    let kinds = super::crds()?
+    let kinds = super::definitions()?
         .into_iter()
-        .map(|(_, yaml)| Ok(serde_saphyr::from_str(&yaml)?))
-        .collect::<anyhow::Result<Vec<Value>>>()?;
+        .map(|definition| Ok((serde_json::to_value(definition.crd)?, definition.topics)))
+        .collect::<anyhow::Result<Vec<(Value, _)>>>()?;
     let samples = read(samples)?;
     let mut pages = vec![
         ("README.md".to_owned(), index(&kinds)),
         ("conditions.md".to_owned(), conditions()),
     ];
-    for crd in &kinds {
+    for (crd, topics) in &kinds {
         let page = Page {
             crd,
+            topics,
             version: at(crd, "/spec/versions/0"),
         };
         let kind = page.kind();
@@ -78,6 +79,7 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
 struct Page<'a> {
     crd: &'a Value,
     version: &'a Value,
+    topics: &'static [Topic],
 }
 
 impl Page<'_> {
@@ -121,6 +123,12 @@ impl Page<'_> {
             "\n## Status\n\nWritten by cooper alone. What the conditions say: [conditions](conditions.md).\n\n{}",
             plain(status)
         );
+        if !self.topics.is_empty() {
+            page.push_str("\n## Conditions\n\nBeside [those of every kind](conditions.md):\n\n| Type | Says |\n|---|---|\n");
+        }
+        for topic in self.topics {
+            let _ = writeln!(page, "| `{}` | {} |", topic.name, cell(topic.meaning));
+        }
         let _ = write!(
             page,
             "\n## Columns\n\nWhat `kubectl get {}` shows; *wide* with `-o wide`.\n\n| Column | Shows |\n|---|---|\n{}",
@@ -195,11 +203,11 @@ fn gather(schema: &Value, path: &str, rules: &mut Vec<String>) {
     }
 }
 
-fn index(kinds: &[Value]) -> String {
+fn index(kinds: &[(Value, &'static [Topic])]) -> String {
     let mut page = format!(
         "{MADE}# Reference\n\nWhat can be written, and what is shown. Made from the CRDs; `kubectl explain` says the same. A *resource* is an object in Kubernetes, its *remote* the thing at the cloud that it stands for.\n\n| Kind | Short | Stands for |\n|---|---|---|\n"
     );
-    for crd in kinds {
+    for (crd, _) in kinds {
         let kind = text(crd, "/spec/names/kind");
         let about = text(crd, "/spec/versions/0/schema/openAPIV3Schema/description");
         let short = text(crd, "/spec/names/shortNames/0");
@@ -220,9 +228,9 @@ fn index(kinds: &[Value]) -> String {
     page
 }
 
-/// What each type of condition says while it is true.
-fn says(kind: status::Kind) -> &'static str {
-    match kind {
+/// What each type of condition says while it is true; the types of one kind alone stand on its page.
+fn says(kind: status::Kind) -> Option<&'static str> {
+    Some(match kind {
         status::Kind::Ready => {
             "It can be used now. A resource that was usable and cannot be looked at right now stays Ready"
         }
@@ -235,8 +243,8 @@ fn says(kind: status::Kind) -> &'static str {
         status::Kind::Stalled => {
             "Nothing goes on until somebody acts; the message says how. Only there while true"
         }
-        status::Kind::Own(_) => "A condition of one kind alone",
-    }
+        status::Kind::Own(_) => return None,
+    })
 }
 
 fn conditions() -> String {
@@ -244,8 +252,11 @@ fn conditions() -> String {
         "{MADE}# Conditions\n\nEvery resource has conditions of these types in `status.conditions`. A condition speaks of the spec as it stands when its `observedGeneration` is `metadata.generation`.\n\n```sh\nkubectl wait --for=condition=Ready iamuser/ci\nkubectl get cooper -o wide\n```\n\n| Type | While it is True |\n|---|---|\n"
     );
     for kind in status::Kind::ALL {
-        let _ = writeln!(page, "| `{}` | {} |", kind.name(), says(kind));
+        if let Some(meaning) = says(kind) {
+            let _ = writeln!(page, "| `{}` | {meaning} |", kind.name());
+        }
     }
+    page.push_str("\nA kind may have a type of its own; its page says so.\n");
     page.push_str("\n## Reasons\n\nOf conditions and of events. They are never renamed, so alerts can match on them.\n");
     for (group, reasons) in Reason::GROUPS {
         let _ = write!(page, "\n### {group}\n\n| Reason | Means |\n|---|---|\n");

@@ -11,14 +11,7 @@ use serde_json::Value;
 use crate::ground::{Emulator, repository};
 
 /// Homes that are being built: the client and the emulator have their operations, no kind or command drives them yet.
-const COMING: [&str; 11] = [
-    "CustomDomain",
-    "IamGroup",
-    "IamRole",
-    "IamUser.spec.groups",
-    "IamUser.spec.inlinePolicies",
-    "IamUser.spec.permissionsBoundary",
-    "IamUser.spec.tags",
+const COMING: [&str; 4] = [
     "cooper import",
     "cooper keys",
     "cooper regions",

@@ -9,7 +9,7 @@ use crate::engine::{
     clock::later,
     delay,
     event::Note,
-    external::{External, Phase, Remark},
+    external::{External, Phase, Remark, Topic},
     fault::Class,
     keyring::Keyring,
     outcome::{Outcome, tell},
@@ -19,8 +19,8 @@ use crate::engine::{
 };
 
 /// Sets the conditions of a kind's own, and takes away those that are not said any more.
-fn set_own(conditions: &mut Conditions, all: &[&'static str], remarks: Vec<Remark>) {
-    for name in all {
+fn set_own(conditions: &mut Conditions, all: &[Topic], remarks: Vec<Remark>) {
+    for Topic { name, .. } in all {
         if !remarks.iter().any(|remark| remark.about == *name) {
             conditions.clear(Kind::Own(name));
         }

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{AccessKeys, IamUser, Joined, UserFacts, UserPlace, UserSpec};
 use crate::{
     engine::{
-        external::{Common, Diff, External, Held, Ref, Remark, Resolved, Unresolved},
+        external::{Common, Diff, External, Held, Ref, Remark, Resolved, Topic, Unresolved},
         fault::Fault,
         known::{Known, Shared},
         reason::Reason,
@@ -39,7 +39,11 @@ use crate::{
 type Groups = BTreeMap<String, Option<Timestamp>>;
 
 /// The condition of a user whose key is good for nothing: False, and absent otherwise.
-const EFFECTIVE: &str = "Effective";
+const EFFECTIVE: Topic = Topic {
+    name: "Effective",
+    meaning: "Only there while False: as far as cooper sees, the key is good for nothing, because no policy allows anything or because \
+              a policy or a boundary denies everything. The message says which",
+};
 
 /// What a user shall be.
 #[derive(Clone, Debug)]
@@ -374,7 +378,7 @@ impl External for IamUser {
         now.has.held("user", exclusive, &facts.grants)
     }
 
-    const REMARKS: &'static [&'static str] = &[EFFECTIVE];
+    const REMARKS: &'static [Topic] = &[EFFECTIVE];
 
     /// A key that is good for nothing, as far as cooper sees: what others attached counts, as does a boundary that they set; groups that
     /// others put the user into show nowhere.
@@ -409,7 +413,7 @@ impl External for IamUser {
             boundary,
         };
         let remark = powers.nothing().map(|nothing| Remark {
-            about: EFFECTIVE,
+            about: EFFECTIVE.name,
             truth: Truth::False,
             reason: nothing.reason,
             message: nothing.message,

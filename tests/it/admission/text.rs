@@ -4,7 +4,7 @@ use regex::Regex;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// Characters that make a text readable, the best first.
-const PLAIN: &str = "ab019-_.AZ/ ";
+const PLAIN: &str = "abd901-_.AZ/ ";
 
 /// A text of so many characters that the pattern matches; shorter or longer if the pattern matches none of that length.
 pub fn fit(pattern: Option<&str>, length: usize) -> String {
