@@ -1,5 +1,7 @@
 //! The registry: every kind that the operator knows, one line each.
 
+use std::sync::Arc;
+
 use anyhow::Context;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -10,7 +12,9 @@ use crate::{
     engine::{
         account::Provider,
         external::{External, Topic},
+        inventory::{Inventory, Opening},
         keyring::Keyring,
+        preview::{AccountShelf, Shelves},
     },
     upcloud::{
         account::Account, bucket::Bucket, custom_domain::CustomDomain, iam_group::IamGroup,
@@ -49,7 +53,7 @@ pub fn set_up(setup: &mut Setup<'_>) {
 }
 
 impl Register for Setup<'_> {
-    type Accounts<A: Provider> = std::sync::Arc<crate::engine::account::Accounts<A>>;
+    type Accounts<A: Provider> = Arc<crate::engine::account::Accounts<A>>;
 
     fn accounts<A: Provider + CustomResourceExt>(&mut self) -> Self::Accounts<A> {
         Setup::accounts::<A>(self)
@@ -57,6 +61,40 @@ impl Register for Setup<'_> {
 
     fn kind<K: External + CustomResourceExt>(&mut self, accounts: &Self::Accounts<K::Account>) {
         Setup::kind::<K>(self, accounts);
+    }
+}
+
+/// Sets up what a preview needs of all kinds.
+pub fn shelve(shelves: &mut Shelves<'_>) {
+    all(shelves);
+}
+
+impl<'w> Register for Shelves<'w> {
+    type Accounts<A: Provider> = Arc<AccountShelf<'w, A>>;
+
+    fn accounts<A: Provider + CustomResourceExt>(&mut self) -> Self::Accounts<A> {
+        Shelves::accounts::<A>(self)
+    }
+
+    fn kind<K: External + CustomResourceExt>(&mut self, accounts: &Self::Accounts<K::Account>) {
+        Shelves::kind::<K>(self, accounts);
+    }
+}
+
+/// Sets up the listing of all kinds' remotes.
+pub fn list(inventory: &mut Inventory<'_>) {
+    all(inventory);
+}
+
+impl Register for Inventory<'_> {
+    type Accounts<A: Provider> = Opening<A>;
+
+    fn accounts<A: Provider + CustomResourceExt>(&mut self) -> Self::Accounts<A> {
+        Opening::<A>::default()
+    }
+
+    fn kind<K: External + CustomResourceExt>(&mut self, accounts: &Self::Accounts<K::Account>) {
+        Inventory::kind::<K>(self, accounts);
     }
 }
 

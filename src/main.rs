@@ -1,5 +1,5 @@
 //! Parses the command line and exits.
 
-fn main() -> anyhow::Result<()> {
+fn main() -> std::process::ExitCode {
     cooper::cli::main()
 }

@@ -27,6 +27,7 @@ use super::{
     account::Provider,
     budget::Lane,
     fault::Fault,
+    inventory::Asked,
     keyring::Keyring,
     known::Known,
     reason::Reason,
@@ -209,6 +210,15 @@ pub trait External:
     fn unseen(change: &Self::Change) -> bool {
         let _ = change;
         false
+    }
+
+    /// Resources that would take over the remotes of this kind that exist at the account; none if that is not possible. Only reads.
+    fn inventory(
+        cloud: &Self::Cloud,
+        asked: &Asked,
+    ) -> impl Future<Output = Result<Vec<Self>, Fault>> + Send {
+        let _ = (cloud, asked);
+        async { Ok(Vec::new()) }
     }
 
     /// Whether a remote that once existed and is gone is made again without asking. False where its contents went with it.

@@ -12,6 +12,7 @@ use super::{
     index::Owner,
     intent::{self, Intent},
     object::{Object, Trouble},
+    standing,
     status::Status,
 };
 
@@ -116,8 +117,7 @@ impl<K: External> Subject<K> {
 
     /// The claim it holds: account and place of a remote that it made, makes or adopted.
     pub fn claim(&self) -> Option<(&AccountKey, &K::Place)> {
-        self.status.origin?;
-        Some((self.status.account.as_ref()?, self.status.place.as_ref()?))
+        standing::claimed(&self.status)
     }
 
     /// Its entry in the table of owners.
@@ -222,6 +222,14 @@ fn without_noise(annotations: Option<&BTreeMap<String, String>>) -> Vec<(&String
         .flatten()
         .filter(|(name, _)| *name != "kubectl.kubernetes.io/last-applied-configuration")
         .collect()
+}
+
+/// The status of an object, if it has one and that can be read.
+pub fn status_of<K: External>(stored: &Guarded<K>) -> Option<StatusOf<K>> {
+    match stored {
+        Guarded::Whole(object) => object.status().cloned(),
+        Guarded::Part(part) => serde_json::from_value(part.status.clone()).ok(),
+    }
 }
 
 /// Who an object of kind `K` is.

@@ -189,6 +189,30 @@ impl Shared for Account {
 impl Provider for Account {
     type Cloud = UpCloud;
     const CONSENT: &'static str = "upcloud";
+    const ENVIRONMENT: &'static [(&'static str, &'static str)] = &[
+        ("UPCLOUD_TOKEN", "token"),
+        ("UPCLOUD_USERNAME", "username"),
+        ("UPCLOUD_PASSWORD", "password"),
+    ];
+
+    fn stand_in(namespace: &str, name: &str, url: Option<&str>) -> Self {
+        let mut account = Self::new(
+            name,
+            AccountSpec {
+                credentials_secret_ref: Local {
+                    name: String::new(),
+                },
+                endpoint: url.map_or_else(endpoint, str::to_owned),
+                data_plane: DataPlane::default(),
+                ca_bundle: None,
+                proxy: None,
+                requests_per_second: requests_per_second(),
+                allowed_namespaces: Vec::new(),
+            },
+        );
+        account.metadata.namespace = Some(namespace.to_owned());
+        account
+    }
 
     fn credentials_secret(&self) -> &str {
         &self.spec.credentials_secret_ref.name

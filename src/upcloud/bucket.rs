@@ -11,6 +11,7 @@ use super::{
     account::Account,
     api::{self, ServiceId},
     cloud::UpCloud,
+    inventory,
     service::{ObjectStorageService, Parent},
     shape::{Span, bucket_name, immutable, made, quiet},
 };
@@ -18,6 +19,7 @@ use crate::engine::{
     clock::later,
     external::{Common, Diff, External, Held, Never, Phase, Ref, Resolved, Unresolved},
     fault::Fault,
+    inventory::Asked,
     keyring::NoKeys,
     known::{Known, Reference, Shared},
     status::{Status, whole_seconds},
@@ -239,6 +241,10 @@ impl External for Bucket {
 
     fn offer(&self) -> serde_json::Value {
         json!({ "made": self.made() })
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::buckets(cloud, asked).await
     }
 }
 

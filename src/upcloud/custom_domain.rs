@@ -15,12 +15,14 @@ use super::{
     account::Account,
     api::{self, CustomDomainType, DomainMode, ServiceId},
     cloud::UpCloud,
+    inventory,
     service::{ObjectStorageService, Parent, hosts, told_of_domains},
     shape::made,
 };
 use crate::engine::{
     external::{Common, Diff, External, Held, Never, Phase, Ref, Resolved, Unresolved},
     fault::Fault,
+    inventory::Asked,
     keyring::NoKeys,
     known::{Known, Reference, Shared},
     status::Status,
@@ -354,6 +356,10 @@ impl External for CustomDomain {
     fn offer(&self) -> serde_json::Value {
         let active = self.status.as_ref().map(|status| status.at_provider.active);
         json!({ "made": self.made(), "active": active, "mode": self.spec.mode })
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::domains(cloud, asked).await
     }
 }
 

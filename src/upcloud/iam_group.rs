@@ -17,6 +17,7 @@ use super::{
     account::Account,
     api::{Group, Owner, ServiceId},
     cloud::UpCloud,
+    inventory,
     principal::{self, Bounds, GrantSpec, Grants, Has, Rights, inline_names, rights},
     service::Parent,
     shape::{immutable, made, safe_name},
@@ -24,6 +25,7 @@ use super::{
 use crate::engine::{
     external::{Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Unresolved},
     fault::Fault,
+    inventory::Asked,
     keyring::NoKeys,
     known::{Known, Reference, Shared},
     reason::Reason,
@@ -328,6 +330,10 @@ impl External for IamGroup {
             "gives": [json!(grants.policies), json!(grants.inline_policies)],
             "givenByOthers": self.given_by_others(),
         })
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::groups(cloud, asked).await
     }
 }
 

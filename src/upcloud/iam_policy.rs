@@ -18,13 +18,14 @@ use super::{
     account::Account,
     api::{Policy, PolicyVersion, ServiceId, VersionId},
     cloud::UpCloud,
-    document,
+    document, inventory,
     service::{ObjectStorageService, Parent},
     shape::{PolicyDocument, immutable, made, safe_name},
 };
 use crate::engine::{
     external::{Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Unresolved},
     fault::{Class, Fault},
+    inventory::Asked,
     keyring::NoKeys,
     known::{Known, Reference, Shared},
     reason::Reason,
@@ -374,6 +375,10 @@ impl External for IamPolicy {
 
     fn offer(&self) -> serde_json::Value {
         json!({ "made": self.made(), "document": self.enforced().as_ref().map(document::meaning) })
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::policies(cloud, asked).await
     }
 }
 

@@ -5,7 +5,7 @@
 //! - The kinds, one file each: [`account`] (credentials), [`service`] (the root), and in a service [`bucket`], [`iam_user`],
 //!   [`iam_group`], [`iam_role`], [`iam_policy`] and [`static_website`]. [`principal`] has what users, groups and roles share: their
 //!   rights; [`access`] says whether these allow anything. [`secret`] renders what an access key's Secret holds, [`s3`] tries a key,
-//!   [`shape`] has what specs share.
+//!   [`shape`] has what specs share, [`inventory`] turns what exists into resources.
 
 #![allow(
     clippy::duplicated_attributes,
@@ -27,6 +27,7 @@ pub mod iam_group;
 pub mod iam_policy;
 pub mod iam_role;
 pub mod iam_user;
+pub mod inventory;
 pub mod principal;
 pub mod s3;
 pub mod secret;

@@ -13,12 +13,14 @@ use super::{
     bucket::Bucket,
     cloud::UpCloud,
     custom_domain::{CustomDomain, Mode},
+    inventory,
     service::{ObjectStorageService, Parent},
     shape::{Local, elsewhere, immutable, not_made},
 };
 use crate::engine::{
     external::{Common, Diff, External, Phase, Ref, Resolved, Unresolved},
     fault::Fault,
+    inventory::Asked,
     keyring::NoKeys,
     known::{Known, Reference},
     reason::Reason,
@@ -405,6 +407,10 @@ impl External for StaticWebsite {
                 "browsers see it once bucket {bucket} is publicly readable: set a bucket policy over S3 that allows s3:GetObject to everybody"
             )
         })
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::websites(cloud, asked).await
     }
 }
 

@@ -15,6 +15,7 @@ mod admission;
 mod adoption;
 mod bad_input;
 mod changes_of_mind;
+mod cli;
 mod counts;
 mod crash;
 mod deletion;

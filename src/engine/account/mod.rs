@@ -8,6 +8,7 @@
 mod desk;
 mod pass;
 mod session;
+mod way;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -21,6 +22,7 @@ use crate::wire::Wire;
 
 pub use pass::{Accounts, named, pass};
 pub use session::{Link, Sessions};
+pub use way::{Closed, Way};
 
 /// A kind whose resources hold the way into one account of a cloud.
 pub trait Provider: Shared + HasSpec + HasStatus<Status = AccountStatus> {
@@ -29,6 +31,13 @@ pub trait Provider: Shared + HasSpec + HasStatus<Status = AccountStatus> {
 
     /// The value of the label `cooper.dev/credentials` that consents to cooper reading a Secret for this provider.
     const CONSENT: &'static str;
+
+    /// Variables of the environment that hold credentials at a command line, each with the entry of the Secret that it stands for: first
+    /// the one that suffices alone, then those that go together.
+    const ENVIRONMENT: &'static [(&'static str, &'static str)];
+
+    /// An account of this name that nobody described, with the provider's defaults and this base URL, if another than the usual one.
+    fn stand_in(namespace: &str, name: &str, endpoint: Option<&str>) -> Self;
 
     /// Name of the credentials Secret, in the namespace of the account.
     fn credentials_secret(&self) -> &str;

@@ -3,18 +3,19 @@
 use super::{
     Pass, Stop,
     keys::List,
-    present::{Site, Turn, place_text},
+    present::{Site, Turn},
 };
 use crate::engine::{
     event::Note,
-    external::{Adoption, Cloud, External},
+    external::{Cloud, External},
     fault::{Class, Fault},
-    intent::RECREATE,
     keyring::Keyring,
     outcome::Outcome,
     plan::Claim,
     reason::Reason,
+    standing::{self, place_text},
     status::Origin,
+    subject::Subject,
 };
 
 impl<K: External> Pass<'_, K> {
@@ -110,43 +111,19 @@ impl<K: External> Pass<'_, K> {
     }
 
     pub(super) fn claim(&self, site: &Site<K>) -> Claim {
-        let ours = self
-            .subject
-            .claim()
-            .is_some_and(|(account, place)| *account == site.account && *place == site.place);
-        let adopts = self
-            .subject
-            .common()
-            .is_some_and(|common| common.adoption == Adoption::IfExists);
-        match (ours, adopts) {
-            (true, _) => Claim::Ours,
-            (false, true) => Claim::Adoptable,
-            (false, false) => Claim::Foreign,
-        }
+        let Subject { status, .. } = &self.subject;
+        standing::claim(status, self.subject.common(), &site.account, &site.place)
     }
 
     /// A remote that once existed, whose contents went with it, and which nobody asked to make anew.
     pub(super) fn lost(&self, site: &Site<K>) -> Option<Outcome> {
-        let existed = matches!(
-            self.subject.status.origin,
-            Some(Origin::Created | Origin::Adopted)
-        );
-        if K::REMAKE || !existed || self.subject.says(RECREATE) {
-            return None;
-        }
-        let text = format!(
-            "{} is gone from the cloud, and what it held with it; to make it anew, empty, annotate this resource with {RECREATE}: \"true\"",
-            place_text(&site.place)
-        );
-        Some(Outcome::Refused(Reason::RemoteLost, text))
+        let Subject { meta, status, .. } = &self.subject;
+        standing::lost::<K>(meta, status, &site.place)
+            .map(|text| Outcome::Refused(Reason::RemoteLost, text))
     }
 
     pub(super) fn taken(site: &Site<K>) -> Outcome {
-        let text = format!(
-            "{} exists at the cloud and was not made by this resource; choose another name, or take it over with spec.adoption: IfExists",
-            place_text(&site.place)
-        );
-        Outcome::Refused(Reason::NameTaken, text)
+        Outcome::Refused(Reason::NameTaken, standing::taken(&site.place))
     }
 
     /// Finalizer, then claim, each by compare-and-set: from here on this resource answers for the place.

@@ -13,7 +13,7 @@ use crate::engine::{
     external::{External, Ref},
     guarded::Guarded,
     memory::Memory,
-    subject::{StatusOf, owner_of, place_key, target_of},
+    subject::{StatusOf, owner_of, place_key, status_of, target_of},
     wake::Wake,
 };
 
@@ -100,12 +100,5 @@ impl<K: External> Controlled<K> for Engine<K> {
 
     fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()> {
         Box::pin(pass(stored, self))
-    }
-}
-
-fn status_of<K: External>(stored: &Guarded<K>) -> Option<StatusOf<K>> {
-    match stored {
-        Guarded::Whole(object) => object.status().cloned(),
-        Guarded::Part(part) => serde_json::from_value(part.status.clone()).ok(),
     }
 }

@@ -5,11 +5,7 @@
 
 use std::time::Duration;
 
-use super::{
-    Pass, Stop,
-    keys::Tended,
-    present::{Site, place_text, seen},
-};
+use super::{Pass, Stop, keys::Tended, present::Site};
 use crate::engine::budget::Lane;
 use crate::engine::{
     account::named,
@@ -22,6 +18,7 @@ use crate::engine::{
     outcome::Outcome,
     plan::{Claim, Step, Want, plan},
     reason::Reason,
+    standing::{place_text, seen},
     status::Origin,
     subject::place_key,
 };

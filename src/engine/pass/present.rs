@@ -3,14 +3,14 @@
 use super::{Pass, Stop};
 use crate::engine::{
     event::Note,
-    external::{AccountKey, Cloud, Diff, External, Phase, Resolved, Unresolved, View},
+    external::{AccountKey, Cloud, External, Resolved, Unresolved, View},
     fault::Fault,
-    intent::RECREATE,
     keyring::Keyring,
     memory::Deep,
     outcome::Outcome,
-    plan::{Claim, Seen, Step, Want, plan},
+    plan::{Claim, Step, Want, plan},
     reason::Reason,
+    standing::{self, leaving, seen},
     status::Origin,
 };
 
@@ -147,22 +147,18 @@ impl<K: External> Pass<'_, K> {
 
     /// The spec now means another remote than the one this resource stands for: nothing is made or dropped on the quiet.
     fn moved(&mut self, account: &AccountKey, place: &K::Place) -> Option<Outcome> {
-        let (was_account, was_place) = self.subject.claim()?;
-        if was_account == account && was_place == place {
-            return None;
+        let subject = &self.subject;
+        if let Some(text) = standing::moved::<K>(&subject.meta, &subject.status, account, place) {
+            return Some(Outcome::Refused(Reason::PlaceChanged, text));
         }
-        if self.subject.says(RECREATE) {
+        let (was_account, was_place) = subject.claim()?;
+        if was_account != account || was_place != place {
             let key = crate::engine::subject::place_key::<K>(was_account, was_place);
             let core = &self.engine.core;
-            core.pass_on(&core.owners.release(&key, self.subject.uid()));
+            core.pass_on(&core.owners.release(&key, subject.uid()));
             self.subject.status.origin = None;
-            return None;
         }
-        let text = format!(
-            "this resource stands for {was_place:?} of account {was_account}, but its spec now leads to {place:?} of account {account}; \
-             to leave the old one behind and go on with the new one, annotate it with {RECREATE}: \"true\""
-        );
-        Some(Outcome::Refused(Reason::PlaceChanged, text))
+        None
     }
 
     /// Observes and acts until the remote is as wanted, at most [`TURNS`] times.
@@ -304,43 +300,5 @@ impl<K: External> Pass<'_, K> {
             }
         }
         Ok(())
-    }
-}
-
-/// What was seen, in the words of the decision table.
-pub(super) fn seen<K: External>(now: Option<&K::Remote>, diff: Option<&Diff<K::Change>>) -> Seen {
-    match (now, diff) {
-        (None, _) => Seen::Absent,
-        (Some(remote), _) if matches!(K::phase(remote), Phase::Leaving(_)) => Seen::Leaving,
-        (Some(_), Some(diff)) if !diff.fixed.is_empty() => Seen::Fixed,
-        (Some(_), Some(diff)) if !diff.changes.is_empty() => Seen::Differs,
-        (Some(_), _) => Seen::Same,
-    }
-}
-
-fn leaving<K: External>(remote: &K::Remote) -> String {
-    match K::phase(remote) {
-        Phase::Leaving(text) => text,
-        Phase::Ready | Phase::Settling(_) | Phase::Broken(_) => "it is being removed".into(),
-    }
-}
-
-/// A place for messages: its values, without the noise of JSON.
-pub(super) fn place_text<P: serde::Serialize>(place: &P) -> String {
-    match serde_json::to_value(place) {
-        Ok(serde_json::Value::Object(members)) => {
-            let text = |value: &serde_json::Value| {
-                value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), str::to_owned)
-            };
-            members
-                .iter()
-                .map(|(name, value)| format!("{name} {}", text(value)))
-                .collect::<Vec<_>>()
-                .join(", ")
-        }
-        Ok(other) => other.to_string(),
-        Err(_) => "it".into(),
     }
 }

@@ -1,5 +1,7 @@
 //! Services and their networks: reads from the list of services, writes laid over it.
 
+use std::collections::HashMap;
+
 use super::UpCloud;
 use crate::{
     engine::{budget::Lane, fault::Fault, shared::Fetched},
@@ -39,6 +41,16 @@ impl UpCloud {
             )
             .await?;
         Ok(found)
+    }
+
+    /// All services, by name.
+    pub async fn services(&self) -> Result<Vec<Service>, Fault> {
+        let fetch = || self.fetch_services();
+        let all = |rows: &HashMap<String, Service>| rows.values().cloned().collect::<Vec<_>>();
+        let services = &self.shared.services;
+        let (mut services, _) = services.look(&(), self.since(), fetch, all).await?;
+        services.sort_by(|one, other| one.name.cmp(&other.name).then(one.uuid.cmp(&other.uuid)));
+        Ok(services)
     }
 
     pub(super) async fn fetch_services(&self) -> Result<Fetched<Service>, Fault> {

@@ -12,6 +12,7 @@ use crate::{
     engine::{
         external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
         fault::Fault,
+        inventory::Asked,
         keyring::NoKeys,
         known::Known,
         reason::Reason,
@@ -22,6 +23,7 @@ use crate::{
         cloud::UpCloud,
         document,
         iam_user::IamUser,
+        inventory,
         principal::{self, Has, Rights, rights},
         service::Parent,
         shape::{Local, elsewhere, not_made},
@@ -311,6 +313,10 @@ impl External for IamRole {
 
     fn narrows(change: &Change) -> bool {
         matches!(change, Change::Rights(change) if change.narrows())
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::roles(cloud, asked).await
     }
 }
 

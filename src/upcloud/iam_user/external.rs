@@ -17,6 +17,7 @@ use crate::{
     engine::{
         external::{Common, Diff, External, Held, Ref, Remark, Resolved, Topic, Unresolved},
         fault::Fault,
+        inventory::Asked,
         known::{Known, Shared},
         reason::Reason,
         status::Truth,
@@ -28,6 +29,7 @@ use crate::{
         bucket::Bucket,
         cloud::{Seen, UpCloud},
         iam_group::IamGroup,
+        inventory,
         principal::{self, Has, Rights, rights},
         secret::Surroundings,
         service::Parent,
@@ -436,6 +438,10 @@ impl External for IamUser {
 
     fn offer(&self) -> serde_json::Value {
         json!({ "made": self.made(), "arn": self.arn() })
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::users(cloud, asked).await
     }
 }
 

@@ -18,6 +18,7 @@ use crate::{
             Unresolved,
         },
         fault::{Class, Fault},
+        inventory::Asked,
         keyring::NoKeys,
         known::Known,
         reason::Reason,
@@ -27,6 +28,7 @@ use crate::{
         api::{ConfiguredStatus, OperationalState},
         cloud::UpCloud,
         iam_policy::IamPolicy,
+        inventory,
         shape::quiet,
     },
 };
@@ -309,6 +311,10 @@ impl External for ObjectStorageService {
             "isRefused": self.says("Resolved", Reason::ReferenceNotAllowed),
             "isLost": self.says("Ready", Reason::RemoteLost),
         })
+    }
+
+    async fn inventory(cloud: &UpCloud, asked: &Asked) -> Result<Vec<Self>, Fault> {
+        inventory::services(cloud, asked).await
     }
 }
 

@@ -17,6 +17,7 @@ mod child;
 mod emulator;
 mod eventually;
 mod install;
+mod kubeconfig;
 mod namespace;
 mod operator;
 mod plane;
@@ -33,6 +34,7 @@ use k8s_openapi::api::core::v1::{Secret, ServiceAccount};
 use kube::api::{Api, PostParams};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
+use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
 
 pub use audit::{Write, Writes};
@@ -173,6 +175,12 @@ impl Ground {
         Client::try_from(self.config_of(namespace, &name).await).unwrap()
     }
 
+    /// A kubeconfig, as JSON, for such a user.
+    pub async fn user_kubeconfig(&self, namespace: &str, role: &str) -> Value {
+        let name = install::bind_user(self, namespace, role).await;
+        kubeconfig::of(&self.config_of(namespace, &name).await, namespace)
+    }
+
     async fn config_of(&self, namespace: &str, account: &str) -> Config {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin(), namespace);
         let request = TokenRequest {
@@ -240,6 +248,15 @@ impl Ground {
     /// Runs `kubectl` as the administrator.
     pub async fn kubectl(&self, arguments: &[&str]) -> Output {
         self.kubectl_with(arguments, "").await
+    }
+
+    /// [`kubectl`](Self::kubectl) with these variables in its environment.
+    pub async fn kubectl_in(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut command = self.plane.kubectl();
+        command.envs(environment.iter().copied()).args(arguments);
+        tokio::task::spawn_blocking(move || run(command, ""))
+            .await
+            .unwrap()
     }
 
     /// [`kubectl`](Self::kubectl) with something on its standard input.

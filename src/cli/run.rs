@@ -1,9 +1,9 @@
-//! The command line. The environment is read here and nowhere else.
+//! `cooper run`: the operator.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -14,31 +14,13 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     app::{App, GRACE, Options},
     engine::{clock::Clock, controller::Scope, core::Settings},
-    kinds, server, telemetry,
+    server, telemetry,
     wire::Open,
 };
 
-/// A Kubernetes operator for managed object storage and IAM.
-#[derive(Debug, Parser)]
-#[command(name = "cooper", version)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the operator until it is told to stop (SIGTERM, SIGINT).
-    Run(Box<Run>),
-    /// Write the CRDs, one YAML file a kind.
-    Crds(Crds),
-    /// Write the reference of all kinds, one page of Markdown a kind.
-    #[command(hide = true)]
-    Reference(Reference),
-}
-
+/// The operator's flags.
 #[derive(Debug, Args)]
-struct Run {
+pub struct Run {
     /// Kubeconfig to use outside a cluster. Without it: KUBECONFIG or the Pod's ServiceAccount.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -77,43 +59,17 @@ struct Run {
     log_format: telemetry::Format,
 }
 
-#[derive(Debug, Args)]
-struct Crds {
-    /// Folder to write to. Without it they are printed.
-    #[arg(long, value_name = "FOLDER")]
-    dir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct Reference {
-    /// Folder to write to.
-    #[arg(long, value_name = "FOLDER")]
-    dir: PathBuf,
-    /// Folder with the samples, which are the examples.
-    #[arg(long, value_name = "FOLDER", default_value = "deploy/samples")]
-    samples: PathBuf,
-}
-
-/// Does what the command line says.
-pub fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
-    // A dependency that brings a second TLS provider must not make every client panic.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match cli.command {
-        Command::Run(run) => {
-            telemetry::start(&run.log, run.log_format)?;
-            tokio::runtime::Builder::new_multi_thread()
-                .enable_all()
-                .build()?
-                .block_on(run.run())
-        }
-        Command::Crds(crds) => crds.write(),
-        Command::Reference(reference) => reference.write(),
-    }
-}
-
 impl Run {
-    async fn run(self) -> anyhow::Result<()> {
+    /// Runs the operator until it is told to stop.
+    pub fn run(self) -> anyhow::Result<()> {
+        telemetry::start(&self.log, self.log_format)?;
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?
+            .block_on(self.operate())
+    }
+
+    async fn operate(self) -> anyhow::Result<()> {
         let config = self.config().await?;
         let options = Options {
             scope: self.namespace.map_or(Scope::Cluster, Scope::Namespace),
@@ -160,35 +116,6 @@ impl Run {
                 Ok(Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?)
             }
         }
-    }
-}
-
-impl Crds {
-    fn write(self) -> anyhow::Result<()> {
-        if let Some(dir) = &self.dir {
-            std::fs::create_dir_all(dir)
-                .with_context(|| format!("cannot make {}", dir.display()))?;
-        }
-        for (name, yaml) in kinds::crds()? {
-            match &self.dir {
-                None => print!("---\n{yaml}"),
-                Some(dir) => std::fs::write(dir.join(&name), yaml)
-                    .with_context(|| format!("cannot write {name}"))?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Reference {
-    fn write(self) -> anyhow::Result<()> {
-        let dir = &self.dir;
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        for (name, page) in kinds::reference::pages(&self.samples)? {
-            std::fs::write(dir.join(&name), page)
-                .with_context(|| format!("cannot write {name}"))?;
-        }
-        Ok(())
     }
 }
 
