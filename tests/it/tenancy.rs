@@ -195,8 +195,8 @@ async fn consent_taken_back_writes_nothing_and_keeps_the_key() {
 
     two.share(true).await;
     two.tenant.ready("IamUser", "guest").await;
-    let attached = named(&two.owner.at_cloud().await, "users", "guest")["policies"].clone();
-    assert_eq!(attached, json!([]));
+    let user = two.owner.theirs("GET", "/users/guest", Value::Null).await;
+    assert_eq!(user["policies"], json!([]), "{user}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! CustomDomain: attached, waited for, shown a website on, detached.
+//! `CustomDomain`: attached, waited for, shown a website on, detached.
 
 use std::time::Duration;
 
