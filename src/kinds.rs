@@ -87,6 +87,29 @@ impl Register for Definitions {
     }
 }
 
+/// Conditions that one kind alone has: kind, type, meaning.
+#[derive(Default)]
+struct Remarks(Vec<(String, &'static str, &'static str)>);
+
+impl Register for Remarks {
+    type Accounts<A: Provider> = ();
+
+    fn accounts<A: Provider + CustomResourceExt>(&mut self) {}
+
+    fn kind<K: External + CustomResourceExt>(&mut self, (): &()) {
+        let kind = K::kind(&()).into_owned();
+        let own = K::REMARKS.iter();
+        self.0
+            .extend(own.map(|(name, meaning)| (kind.clone(), *name, *meaning)));
+    }
+}
+
+fn remarks() -> Vec<(String, &'static str, &'static str)> {
+    let mut found = Remarks::default();
+    all(&mut found);
+    found.0
+}
+
 /// What the derived definition says too much.
 ///
 /// An optional field is derived as nullable, and CEL then sees an explicit null as present; without it the API server drops nulls, and

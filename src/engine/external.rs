@@ -188,8 +188,9 @@ pub trait External:
         None
     }
 
-    /// The types of condition that [`remarks`](Self::remarks) may set; one of them that it does not set stands no longer.
-    const REMARKS: &'static [&'static str] = &[];
+    /// The types of condition that [`remarks`](Self::remarks) may set, each with what it means, for the reference. One of them that is
+    /// not set stands no longer.
+    const REMARKS: &'static [(&'static str, &'static str)] = &[];
 
     /// What to say of a remote that is as wanted, in conditions of the kind's own. Pure, and quiet: it touches neither Ready nor any
     /// other condition, and sends no event.

@@ -207,10 +207,11 @@ fn index(kinds: &[Value]) -> String {
     }
     let _ = write!(
         page,
-        "\nWhat the conditions and their reasons mean: [conditions](conditions.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n",
+        "\nWhat the conditions and their reasons mean: [conditions](conditions.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n\nOne counts by its text: whenever `{}` gets another text, the access key of a resource that issues one is replaced.\n",
         intent::PAUSED,
         intent::ABANDON,
         intent::RECREATE,
+        intent::ROTATE,
     );
     page
 }
@@ -230,6 +231,7 @@ fn says(kind: status::Kind) -> &'static str {
         status::Kind::Stalled => {
             "Nothing goes on until somebody acts; the message says how. Only there while true"
         }
+        status::Kind::Own(_) => "What its kind says",
     }
 }
 
@@ -239,6 +241,9 @@ fn conditions() -> String {
     );
     for kind in status::Kind::ALL {
         let _ = writeln!(page, "| `{}` | {} |", kind.name(), says(kind));
+    }
+    for (kind, name, meaning) in super::remarks() {
+        let _ = writeln!(page, "| `{name}` ({kind}) | {meaning} |");
     }
     page.push_str("\n## Reasons\n\nOf conditions and of events. They are never renamed, so alerts can match on them.\n");
     for (group, reasons) in Reason::GROUPS {

@@ -19,8 +19,8 @@ use crate::engine::{
 };
 
 /// Sets the conditions of a kind's own, and takes away those that are not said any more.
-fn set_own(conditions: &mut Conditions, all: &[&'static str], remarks: Vec<Remark>) {
-    for name in all {
+fn set_own(conditions: &mut Conditions, all: &[(&'static str, &str)], remarks: Vec<Remark>) {
+    for (name, _) in all {
         if !remarks.iter().any(|remark| remark.about == *name) {
             conditions.clear(Kind::Own(name));
         }

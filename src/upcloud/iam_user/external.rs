@@ -374,7 +374,10 @@ impl External for IamUser {
         now.has.held("user", exclusive, &facts.grants)
     }
 
-    const REMARKS: &'static [&'static str] = &[EFFECTIVE];
+    const REMARKS: &'static [(&'static str, &'static str)] = &[(
+        EFFECTIVE,
+        "The access key is good for something. Only there while False: no policy, as far as cooper sees them, allows the key anything",
+    )];
 
     /// A key that is good for nothing, as far as cooper sees: what others attached counts, as does a boundary that they set; groups that
     /// others put the user into show nowhere.
