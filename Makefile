@@ -4,7 +4,7 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test lint crds build image
+.PHONY: help demo up down test proof lint crds build image
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,10 @@ test: ## all tests, against a real API server and the emulated clouds
 	@tests/cluster/build.sh >/dev/null
 	cargo build --workspace --bins --tests
 	cargo test --workspace
+
+# STATES bounds each setting: one with more is reported as such.
+proof: ## the key protocol, searched within large bounds; prints the number of states
+	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
 
 lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check
