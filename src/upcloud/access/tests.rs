@@ -1,5 +1,9 @@
 use super::*;
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the values are written where they are passed"
+)]
 fn policy(name: &'static str, statements: Value) -> Policy<'static> {
     let document = json!({ "Version": "2012-10-17", "Statement": statements });
     Policy {
