@@ -179,11 +179,9 @@ impl<'w> Preview<'w> {
 
     /// Where its kind stands in the registry.
     fn rank(&self, target: &Target) -> usize {
-        let of_it = |shelf: &Box<dyn Shelf + 'w>| {
-            let kind = shelf.kind();
-            kind.group == target.group && kind.kind == target.kind
-        };
-        self.shelves.iter().position(of_it).unwrap_or(usize::MAX)
+        let mut kinds = self.shelves.iter().map(|shelf| shelf.kind());
+        let found = kinds.position(|kind| kind.group == target.group && kind.kind == target.kind);
+        found.unwrap_or(usize::MAX)
     }
 
     /// Puts in an object that is wanted as it stands in a file. Spec, labels and annotations are the file's; its claim, and whatever

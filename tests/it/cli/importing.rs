@@ -34,6 +34,8 @@ async fn account(cloud: &Emulator) {
     }
     made(cloud, &format!("{media}/users/ci/access-keys"), Value::Null).await;
     rights(cloud, &media).await;
+    let domain = json!({"domain_name": "files.example.org", "type": "public", "mode": "api"});
+    made(cloud, &format!("{media}/custom-domains"), domain).await;
     let pages = json!([{"error_document": "404.html", "status_code": 404},
         {"error_document": "5xx.html", "status_range": {"start": 500, "end": 599}}]);
     let website = json!({"bucket_name": "site", "spa_mode": true, "error_pages": pages});
@@ -83,7 +85,7 @@ async fn what_is_imported_is_accepted_and_changes_nothing() {
     let applied = ground.kubectl_with(&apply, &yaml).await;
     assert!(applied.status.success(), "{applied:?}\n{yaml}");
     let lines = String::from_utf8(applied.stdout).unwrap();
-    assert_eq!(lines.lines().count(), 11, "{lines}");
+    assert_eq!(lines.lines().count(), 12, "{lines}");
 
     let file = cooper.file("import.yaml", &yaml);
     let planned = cooper.run(&["plan", "--offline", "-f", &file]).await;
@@ -93,6 +95,7 @@ async fn what_is_imported_is_accepted_and_changes_nothing() {
          adopt   ObjectStorageService default/other\n\
          adopt   Bucket default/logs\n\
          adopt   Bucket default/site\n\
+         adopt   CustomDomain default/files-example-org\n\
          adopt   IamPolicy default/backup-rw\n\
          adopt   IamPolicy default/readers\n\
          adopt   IamUser default/ci-media-store\n\
@@ -100,7 +103,7 @@ async fn what_is_imported_is_accepted_and_changes_nothing() {
          adopt   IamRole default/uploader\n\
          adopt   IamUser default/ci\n\
          adopt   StaticWebsite default/site\n\n\
-         Nothing would change at the cloud: adopt 11.\n"
+         Nothing would change at the cloud: adopt 12.\n"
     );
 }
 
@@ -126,7 +129,7 @@ async fn a_resource_is_named_safely_and_says_the_remotes_own_name() {
         .iter()
         .map(|item| item["kind"].as_str().unwrap())
         .collect();
-    assert_eq!(kinds.len(), 10, "{kinds:?}");
+    assert_eq!(kinds.len(), 11, "{kinds:?}");
     let find = |kind: &str, name: &str| {
         let is = |item: &&Value| item["kind"] == kind && item["metadata"]["name"] == name;
         let found = items
