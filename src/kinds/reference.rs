@@ -220,10 +220,11 @@ fn index(kinds: &[(Value, &'static [Topic])]) -> String {
     }
     let _ = write!(
         page,
-        "\nWhat the conditions and their reasons mean: [conditions](conditions.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n",
+        "\nWhat the conditions and their reasons mean: [conditions](conditions.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n\nOne counts by its text: whenever `{}` gets another text, the access key of a resource that issues one is replaced.\n",
         intent::PAUSED,
         intent::ABANDON,
         intent::RECREATE,
+        intent::ROTATE,
     );
     page
 }

@@ -20,7 +20,7 @@ use crate::engine::{external::Common, known::Reference, status::Status};
 mod external;
 mod keys;
 
-pub use external::{Change, Desired, Remote};
+pub use external::{Change, Desired, Remote, Said};
 pub use keys::AccessKeys;
 
 /// A user of an object storage service, with its rights and one access key.
