@@ -4,7 +4,7 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test e2e clients lint crds build image
+.PHONY: help demo up down test proof e2e clients lint crds build image
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,9 @@ e2e: ## a static website in headless Chromium; prints where the screenshots are
 
 clients: ## boto3, awscli and rclone against the emulated S3 and STS
 	@emulator/tests/clients.sh
+# STATES bounds each setting: one with more is reported as such.
+proof: ## the key protocol, searched within large bounds; prints the number of states
+	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
 
 lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check

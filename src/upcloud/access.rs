@@ -155,9 +155,11 @@ fn names<'a, 'p: 'a>(parts: impl Iterator<Item = &'a Part<'p>>) -> String {
     names.join(", ")
 }
 
-/// What a statement is about. `Statement`s that say nothing for certain are left out by [`read`].
+/// What a statement is about.
 struct Statement {
     allows: bool,
+    /// It holds whenever it is asked, or allows, where the benefit of the doubt is the user's.
+    is_certain: bool,
     reach: Reach,
 }
 
@@ -223,18 +225,18 @@ impl Set {
     }
 }
 
-/// The statements of a document. `None`: it is not understood, and may say anything.
+/// The statements of a document but for those that deny not always. `None`: it is not understood, and may say anything.
 fn read(document: &Value) -> Option<Vec<Statement>> {
     let statements = match document.get("Statement")? {
         Value::Array(statements) => statements.iter().collect(),
         one => vec![one],
     };
-    let read: Option<Vec<Option<Statement>>> = statements.into_iter().map(statement).collect();
-    Some(read?.into_iter().flatten().collect())
+    let read: Option<Vec<_>> = statements.into_iter().map(statement).collect();
+    let certain = read?.into_iter().filter(|statement| statement.is_certain);
+    Some(certain.collect())
 }
 
-/// One statement; `Some(None)` if it denies, but perhaps not always.
-fn statement(statement: &Value) -> Option<Option<Statement>> {
+fn statement(statement: &Value) -> Option<Statement> {
     let allows = match statement.get("Effect")?.as_str()? {
         "Allow" => true,
         "Deny" => false,
@@ -247,8 +249,11 @@ fn statement(statement: &Value) -> Option<Option<Statement>> {
         actions: set(statement, "Action", "NotAction", allows)?,
         resources: set(statement, "Resource", "NotResource", allows)?,
     };
-    let is_certain = allows || !conditional;
-    Some(is_certain.then_some(Statement { allows, reach }))
+    Some(Statement {
+        allows,
+        is_certain: allows || !conditional,
+        reach,
+    })
 }
 
 /// The patterns under one of two members. A variable stands for any text where that makes an Allow wider or a Deny narrower.

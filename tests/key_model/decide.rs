@@ -84,11 +84,20 @@ fn ask(view: &View, setting: &Setting) -> Decision {
         listed(view, setting),
         want(view, setting),
     );
-    let chain = view
-        .chain
-        .filter(|_| setting.off != Some(Rule::ChainLimits));
-    let step = match chain {
-        None => key::next(&stored, &listed, &want),
+    let limited = |step: &KeyStep| match setting.off {
+        Some(Rule::ChainLimits) => false,
+        Some(Rule::ChainJudgesItsOwn) => !matches!(
+            step,
+            KeyStep::Record { .. }
+                | KeyStep::Publish { .. }
+                | KeyStep::Fence { .. }
+                | KeyStep::DropStaging { .. }
+        ),
+        _ => true,
+    };
+    let step = key::next(&stored, &listed, &want);
+    let step = match view.chain.filter(|_| limited(&step)) {
+        None => step,
         Some((nonce, id)) => {
             let own = key::Minting {
                 nonce: nonce_name(nonce),
@@ -103,7 +112,82 @@ fn ask(view: &View, setting: &Setting) -> Decision {
     if view.chain.is_some() && matches!(step, KeyStep::Mint { .. }) {
         return Decision::Unchained;
     }
-    otherwise(view, decision(view, &step), setting)
+    match decision(view, &step) {
+        Decision::Wait => impatient(view, setting),
+        decision => otherwise(view, decision, setting),
+    }
+}
+
+/// Rules that are switched off by not waiting where `next` waits.
+fn impatient(view: &View, setting: &Setting) -> Decision {
+    let (resource, led) = (view.resource, view.resource.led());
+    let record = |led| {
+        Decision::Do(Op::Record(Some(Resource {
+            ledger: Some(led),
+            ..resource
+        })))
+    };
+    let waits = match setting.off {
+        Some(Rule::ReleaseWaits) if resource.want() == Want::Released => {
+            let open = led.attempts().find(|a| a.phase == Phase::Open);
+            open.map(|a| {
+                let mut led = led;
+                led.remove(a.nonce);
+                record(led)
+            })
+        }
+        Some(Rule::OnePost) if resource.want() == Want::Present => {
+            let open = led.attempts().filter(|a| a.phase == Phase::Open);
+            let mut empty = open.filter_map(|a| {
+                let is_its = |s: &Staging| s.fill == Fill::Empty && s.nonce == a.nonce;
+                let slot = view.stagings.iter().position(is_its)? as u8;
+                Some(Decision::Do(Op::PostAgain {
+                    slot,
+                    nonce: a.nonce,
+                }))
+            });
+            empty.next()
+        }
+        Some(Rule::OneSuspect) => {
+            let mut watching = led.attempts().filter(|a| a.phase == Phase::Watch);
+            let found = watching.find_map(|a| {
+                let found = candidates(view, a);
+                let one = found.iter().next().filter(|_| found.0.count_ones() == 1)?;
+                let is_over = view.list.clock.grace_over.has(a.nonce);
+                let others = led.attempts().any(|b| b.suspect == Some(one));
+                (is_over && others).then_some((a.nonce, one))
+            });
+            found.map(|(nonce, suspect)| {
+                let mut led = led;
+                let attempts = led.attempts.iter_mut().flatten();
+                for a in attempts.filter(|a| a.nonce == nonce) {
+                    (a.phase, a.suspect) = (Phase::Deactivate, Some(suspect));
+                }
+                record(led)
+            })
+        }
+        _ => None,
+    };
+    waits.unwrap_or(Decision::Wait)
+}
+
+/// Keys that may be the lost one of an attempt.
+fn candidates(view: &View, attempt: &Attempt) -> Set {
+    let led = view.resource.led();
+    let is_staged = |id| {
+        let staged = |s: &Staging| s.fill == Fill::Filled && s.key == Some(id);
+        view.stagings.iter().any(staged)
+    };
+    let mut found = Set::default();
+    found.extend((0..KEYS as u8).filter(|id| {
+        let key = &view.list.keys[*id as usize];
+        let is_ours = led.has_role(*id)
+            || led.attempts().any(|a| a.key == Some(*id))
+            || is_staged(*id)
+            || attempt.known.has(*id);
+        key.exists && !key.used && key.windows.has(attempt.nonce) && !is_ours
+    }));
+    found
 }
 
 /// Row 8a after the Test.
@@ -162,6 +246,39 @@ fn otherwise(view: &View, decision: Decision, setting: &Setting) -> Decision {
                 })
             });
             Decision::Do(named.unwrap_or(op))
+        }
+        (Some(Rule::CountCandidates), Op::Record(Some(after))) => {
+            let mut judged = led.attempts().filter(|a| {
+                let now = after.led().attempt(a.nonce).map(|a| a.phase);
+                a.phase == Phase::Open && now == Some(Phase::Watch)
+            });
+            let found = judged.next().map(|a| candidates(view, a));
+            found.map_or(decision, |found| {
+                write(&|l| l.revoking.extend(found.iter()))
+            })
+        }
+        (Some(Rule::ReleaseNamesOld), Op::Record(Some(after)))
+            if resource.want() == Want::Released
+                && led.old.is_some_and(|old| after.led().revoking.has(old)) =>
+        {
+            write(&|l| l.old = None)
+        }
+        (Some(Rule::ReleaseNamesOld), Op::LetGo { id, mut replaces }) => {
+            led.old.into_iter().for_each(|old| replaces.remove(old));
+            Decision::Do(Op::LetGo { id, replaces })
+        }
+        (Some(Rule::ReleaseRevokes), Op::Delete(key)) if resource.want() == Want::Released => {
+            write(&|l| l.revoking.remove(key))
+        }
+        (Some(Rule::OneSuspect), Op::Record(Some(after))) => {
+            let mut own = after.led();
+            for a in own.attempts.iter_mut().flatten() {
+                let before = led.attempt(a.nonce).filter(|b| b.phase != Phase::Release);
+                if let Some(before) = before {
+                    a.known = before.known;
+                }
+            }
+            write(&|l| *l = own)
         }
         (Some(Rule::MakeRoom), Op::Record(Some(after)))
             if led.full

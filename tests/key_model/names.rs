@@ -112,6 +112,7 @@ impl Used {
                 self.nonces.add(*nonce);
                 self.keys.add(*key);
             }
+            Op::PostAgain { nonce, .. } => self.nonces.add(*nonce),
             Op::Record(None)
             | Op::DropSecret
             | Op::Own
@@ -273,6 +274,7 @@ fn needs(at: &At) -> (bool, bool, Set) {
             Op::Publish { .. } | Op::DropSecret | Op::LetGo { .. } | Op::Own => {
                 (false, true, Set(0))
             }
+            Op::PostAgain { slot, .. } => (true, false, Set::one(*slot)),
             Op::Fence(slot) | Op::DropStaging(slot) => (false, false, Set::one(*slot)),
             Op::Delete(_) | Op::SetStatus(..) | Op::UserGoes => (false, false, Set(0)),
         },

@@ -336,7 +336,7 @@ impl Step<'_, '_> {
                     return None;
                 }
                 if k.foreign && !active && !self.setting.exclusive {
-                    after.hurt(key);
+                    after.hurt(key, self.setting);
                 }
                 after.keys[key as usize].active = active;
                 applied(true)
@@ -349,6 +349,7 @@ impl Step<'_, '_> {
                 after.user_gone = true;
                 applied(true)
             }
+            Op::PostAgain { slot, nonce } => Some(At::Post { slot, nonce }),
             Op::Test { .. } => unreachable!("a test is a request of its own"),
         }
     }
@@ -523,7 +524,10 @@ impl Step<'_, '_> {
             self.go(after, || format!("p{i} POST of {nonce}: a key"));
             if self.may_fail() {
                 let mut after = self.fail();
-                after.mint(nonce);
+                if let Some(key) = after.mint(nonce) {
+                    let used = self.setting.off == Some(Rule::UnusedUntilCommit);
+                    after.keys[key as usize].used = used;
+                }
                 let after = self.idle(after);
                 self.fault(after, || {
                     format!("p{i} POST of {nonce}: a key, but its answer is lost")

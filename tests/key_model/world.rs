@@ -274,6 +274,11 @@ pub enum Op {
         key: u8,
     },
     UserGoes,
+    /// Only where one POST an attempt is no rule.
+    PostAgain {
+        slot: u8,
+        nonce: u8,
+    },
 }
 
 /// What a list showed, and what time it was.
@@ -474,6 +479,22 @@ pub enum Rule {
     PublishBeforeRelease,
     OwnAfterGrace,
     MakeRoom,
+    /// One candidate is watched, several are left alone.
+    CountCandidates,
+    /// One POST an attempt.
+    OnePost,
+    /// Nobody signs with a key before it is committed.
+    UnusedUntilCommit,
+    /// A chain judges no attempt but its own.
+    ChainJudgesItsOwn,
+    /// A release waits for open attempts.
+    ReleaseWaits,
+    /// A release names or revokes the replaced key.
+    ReleaseNamesOld,
+    /// A release finishes what is being revoked.
+    ReleaseRevokes,
+    /// Two attempts never suspect the same key.
+    OneSuspect,
 }
 
 impl World {
@@ -654,22 +675,24 @@ impl World {
 
     pub fn delete_key(&mut self, key: u8, setting: &Setting) {
         if self.is_foreign(key) && !setting.exclusive {
-            self.hurt(key);
+            self.hurt(key, setting);
         }
         self.keys[key as usize] = Key::default();
     }
 
     /// cooper deletes or switches off a foreign key: allowed only as residual R1 says.
-    pub fn hurt(&mut self, key: u8) {
+    pub fn hurt(&mut self, key: u8, setting: &Setting) {
         if !self.key(key).at_risk {
             self.broken = Some(Broken::ForeignKey);
             return;
         }
+        // Without counting, whatever is in a window is revoked at once, with no suspect to remember.
+        let uncounted = setting.off == Some(Rule::CountCandidates);
         let suspecting: Vec<u8> = self
             .resource
             .led()
             .attempts()
-            .filter(|a| a.suspect == Some(key))
+            .filter(|a| a.suspect == Some(key) || uncounted && self.key(key).windows.has(a.nonce))
             .map(|a| a.nonce)
             .collect();
         let is_lost = |id: u8| {
@@ -678,7 +701,7 @@ impl World {
             mine && suspecting
                 .iter()
                 .any(|n| k.nonce == Some(*n) && k.windows.has(*n))
-                && !self.resource.led().has_role(id)
+                && (uncounted || !self.resource.led().has_role(id))
                 && !self
                     .stagings
                     .iter()
