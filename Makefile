@@ -29,6 +29,7 @@ e2e: ## a static website in headless Chromium; prints where the screenshots are
 
 clients: ## boto3, awscli and rclone against the emulated S3 and STS
 	@emulator/tests/clients.sh
+
 # STATES bounds each setting: one with more is reported as such.
 proof: ## the key protocol, searched within large bounds; prints the number of states
 	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
