@@ -206,7 +206,7 @@ async fn a_key_waits_for_its_service_to_be_ready() {
     .await;
     assert_eq!(told(&requests(&scene).await), ["mint"]);
     scene.cloud.stick(None).await;
-    scene.advance(Duration::from_secs(60)).await;
+    scene.advance(Duration::from_mins(1)).await;
     scene.ready("IamUser", "ci").await;
     assert_eq!(told(&requests(&scene).await), ["mint", "GET /"]);
 }

@@ -152,7 +152,7 @@ fn impatient(view: &View, setting: &Setting) -> Decision {
             let mut watching = led.attempts().filter(|a| a.phase == Phase::Watch);
             let found = watching.find_map(|a| {
                 let found = candidates(view, a);
-                let one = found.iter().next().filter(|_| found.0.count_ones() == 1)?;
+                let one = found.iter().next().filter(|_| found.0.is_power_of_two())?;
                 let is_over = view.list.clock.grace_over.has(a.nonce);
                 let others = led.attempts().any(|b| b.suspect == Some(one));
                 (is_over && others).then_some((a.nonce, one))

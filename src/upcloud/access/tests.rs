@@ -5,7 +5,8 @@ use super::*;
     reason = "the values are written where they are passed"
 )]
 fn policy(name: &'static str, statements: Value) -> Policy<'static> {
-    let document = json!({ "Version": "2012-10-17", "Statement": statements });
+    let mut document = json!({ "Version": "2012-10-17" });
+    document["Statement"] = statements;
     Policy {
         name,
         document: Some(Cow::Owned(document)),

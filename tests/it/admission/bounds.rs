@@ -26,6 +26,10 @@ fn alternatives(kind: &str) -> Vec<Value> {
         "StaticWebsite" => {
             vec![json!({"errorPages": [{"from": 400, "to": 599, "document": "error.html"}]})]
         }
+        "IamUser" => vec![
+            json!({"adoption": "IfExists"}),
+            json!({"accessKey": {"rotation": {"overlap": "1m"}}}),
+        ],
         _ => vec![json!({"adoption": "IfExists"})],
     }
 }
