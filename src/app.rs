@@ -88,6 +88,7 @@ impl App {
                 None => secrets,
             },
             kube,
+            began: clock.now(),
             clock: clock.clone(),
             known: Known::default(),
             references: References::default(),

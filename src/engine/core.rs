@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch;
 
@@ -22,7 +23,7 @@ use super::{
 pub struct Settings {
     /// Between two looks at a remote that is as wanted. Default 10 min.
     pub drift: Duration,
-    /// Between two looks at a Secret of ours. Default 60 s.
+    /// Between two looks at a Secret of ours; more if that were over 20 looks a second. Default 60 s.
     pub secret_check: Duration,
     /// Between two reads of what no list shows, of one object. Default 24 h; longer where many objects want them, see [`Depths`].
     pub deep: Duration,
@@ -47,6 +48,8 @@ pub struct Core {
     pub kube: Client,
     /// Time.
     pub clock: Clock,
+    /// When this operator began; drift rounds are counted from then.
+    pub began: Timestamp,
     /// Stores of all kinds.
     pub known: Known,
     /// Who names whom.

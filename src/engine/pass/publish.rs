@@ -137,7 +137,9 @@ impl<K: External> Pass<'_, K> {
             | Outcome::Observed(Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
             Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
-                delay::jittered(self.engine.core.settings.drift, dice)
+                let core = &self.engine.core;
+                let age = Duration::try_from(core.clock.now().duration_since(core.began));
+                delay::until_round(age.unwrap_or_default(), core.settings.drift, dice)
             }
             Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
             Outcome::Busy(..) => delay::held(0, dice),
@@ -194,10 +196,9 @@ impl<K: External> Pass<'_, K> {
         let drift = next.map(|next| later(core.clock.now(), next));
         let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
         let secret = looks_at_secret.then(|| {
-            later(
-                core.clock.now(),
-                delay::jittered(core.settings.secret_check, rand::random()),
-            )
+            let issuers = self.engine.memory.issuers();
+            let wait = delay::secret_check(core.settings.secret_check, issuers);
+            later(core.clock.now(), delay::jittered(wait, rand::random()))
         });
         // A light look at the Secret must not push the next look at the remote away.
         let is_light = self.memo.due

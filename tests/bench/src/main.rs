@@ -20,7 +20,7 @@ use measures::Size;
 use report::Report;
 use stage::Stage;
 
-/// Measures what cooper costs. The programs `cooper` and `cooper-emulator` are taken from the folder of this one.
+/// Measures what cooper costs, with a control plane, an emulated cloud and an operator of its own.
 #[derive(Parser)]
 struct Arguments {
     /// A tenth of everything, to see that it works.
@@ -32,6 +32,9 @@ struct Arguments {
     /// Folder to copy the pictures to.
     #[arg(long)]
     images: Option<PathBuf>,
+    /// Folder of the programs `cooper` and `cooper-emulator`; by default that of this one.
+    #[arg(long)]
+    programs: Option<PathBuf>,
     /// Only these measurements; everything if none is named.
     #[arg(long, value_delimiter = ',')]
     only: Vec<What>,
@@ -74,7 +77,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let is_wanted = |what| arguments.only.is_empty() || arguments.only.contains(&what);
     let own = std::env::current_exe()?;
-    let programs = own.parent().context("a program in a folder")?.to_owned();
+    let beside = own.parent().context("a program in a folder")?.to_owned();
+    let programs = arguments.programs.unwrap_or(beside);
     let mut report = Report::new(&size, &programs)?;
     let stage = Stage::open(programs, out.clone()).await?;
     for (what, name, services) in [(What::Users, "one", 1), (What::Services, "four", 4)] {
