@@ -29,9 +29,6 @@ struct Arguments {
     /// Folder for the results and the logs of the programs.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
-    /// Folder to copy the pictures to.
-    #[arg(long)]
-    images: Option<PathBuf>,
     /// Folder of the programs `cooper` and `cooper-emulator`; by default that of this one.
     #[arg(long)]
     programs: Option<PathBuf>,
@@ -101,9 +98,6 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         let (steps, restarted) = measures::growth(&stage, &size).await?;
         report.growth(&steps, restarted);
         plot::write(out, &steps)?;
-        if let Some(images) = &arguments.images {
-            plot::write(images, &steps)?;
-        }
     }
     report.took(begin.elapsed());
     report.write(out)?;
