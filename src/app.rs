@@ -21,6 +21,7 @@ use crate::{
         event::Events,
         external::External,
         guarded::Watched,
+        hands::Hands,
         index::{Owners, References},
         known::Known,
         object::{ANSWER, Trouble, answered},
@@ -97,6 +98,7 @@ impl App {
             events,
             settings: options.settings.clone(),
             depths: Depths::default(),
+            hands: Hands::default(),
             gate: Gate::default(),
         };
         let outside = Outside { clock, wire };

@@ -12,6 +12,7 @@ use super::{
     depth::Depths,
     event::Events,
     external::Target,
+    hands::Hands,
     index::{Owners, References},
     known::Known,
     secret::Secrets,
@@ -66,6 +67,8 @@ pub struct Core {
     pub settings: Settings,
     /// How much of what no list shows may be read now.
     pub depths: Depths,
+    /// How many passes work at once.
+    pub hands: Hands,
     /// Closed until every store is filled and the fence stands.
     pub gate: Gate,
 }

@@ -37,7 +37,7 @@ fn set_own(conditions: &mut Conditions, all: &[Topic], remarks: Vec<Remark>) {
 
 impl<K: External> Pass<'_, K> {
     /// Publishes what the pass came to, if it differs from what stands, and sets the next look.
-    pub(super) async fn finish(mut self, outcome: Outcome) {
+    pub(super) async fn finish(mut self: Box<Self>, outcome: Outcome) {
         if let Outcome::Failed(fault) = &outcome
             && let (Class::Denied, Some(account)) = (fault.class, &self.reached)
         {
@@ -186,7 +186,7 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
-    fn remember(mut self, outcome: &Outcome, next: Option<Duration>) {
+    fn remember(mut self: Box<Self>, outcome: &Outcome, next: Option<Duration>) {
         let (core, target) = (&self.engine.core, &self.subject.target);
         if *outcome == Outcome::Finished {
             core.wakes.at(target, None);
