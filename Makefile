@@ -4,7 +4,7 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test proof e2e clients lint crds build image
+.PHONY: help demo up down test proof e2e clients bench lint crds build image
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,13 @@ clients: ## boto3, awscli and rclone against the emulated S3 and STS
 # STATES bounds each setting: one with more is reported as such.
 proof: ## the key protocol, searched within large bounds; prints the number of states
 	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
+
+# BENCH=quick is a smoke test: a tenth of everything, with the debug build that `make test` has made anyway.
+bench_profile = $(if $(filter quick,$(BENCH)),debug,release)
+bench: ## what cooper costs against a bare client, in about 15 minutes; BENCH=quick in one
+	@tests/cluster/build.sh >/dev/null
+	cargo build --workspace --bins $(if $(filter release,$(bench_profile)),--release)
+	"$${CARGO_TARGET_DIR:-target}/$(bench_profile)/cooper-bench" --out "$${CARGO_TARGET_DIR:-target}/bench" $(if $(filter quick,$(BENCH)),--quick)
 
 lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check

@@ -21,6 +21,7 @@ use crate::{
         event::Events,
         external::External,
         guarded::Watched,
+        hands::Hands,
         index::{Owners, References},
         known::Known,
         object::{ANSWER, Trouble, answered},
@@ -88,6 +89,7 @@ impl App {
                 None => secrets,
             },
             kube,
+            began: clock.now(),
             clock: clock.clone(),
             known: Known::default(),
             references: References::default(),
@@ -96,6 +98,7 @@ impl App {
             events,
             settings: options.settings.clone(),
             depths: Depths::default(),
+            hands: Hands::default(),
             gate: Gate::default(),
         };
         let outside = Outside { clock, wire };

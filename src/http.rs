@@ -245,7 +245,8 @@ impl Transport {
         loop {
             self.pay(lane).await;
             let start = Instant::now();
-            let result = self.core.attempt(request).await;
+            // Apart: those who wait for their turn shall not hold what sending takes.
+            let result = Box::pin(self.core.attempt(request)).await;
             self.core.meter.ended(
                 &request.method,
                 request.route,
@@ -280,7 +281,7 @@ impl Transport {
             reqwest::Request::try_from(request).map_err(|_| TransportError::Invalid(Bad::Url))?;
         *sent.timeout_mut() = Some(limit);
         let start = Instant::now();
-        let result = self.core.carry_out(sent).await;
+        let result = Box::pin(self.core.carry_out(sent)).await;
         let outcome = Outcome::of(&result);
         self.core
             .meter

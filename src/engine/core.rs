@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch;
 
@@ -11,6 +12,7 @@ use super::{
     depth::Depths,
     event::Events,
     external::Target,
+    hands::Hands,
     index::{Owners, References},
     known::Known,
     secret::Secrets,
@@ -22,7 +24,7 @@ use super::{
 pub struct Settings {
     /// Between two looks at a remote that is as wanted. Default 10 min.
     pub drift: Duration,
-    /// Between two looks at a Secret of ours. Default 60 s.
+    /// Between two looks at a Secret of ours; more if that were over 20 looks a second. Default 60 s.
     pub secret_check: Duration,
     /// Between two reads of what no list shows, of one object. Default 24 h; longer where many objects want them, see [`Depths`].
     pub deep: Duration,
@@ -47,6 +49,8 @@ pub struct Core {
     pub kube: Client,
     /// Time.
     pub clock: Clock,
+    /// When this operator began; drift rounds are counted from then.
+    pub began: Timestamp,
     /// Stores of all kinds.
     pub known: Known,
     /// Who names whom.
@@ -63,6 +67,8 @@ pub struct Core {
     pub settings: Settings,
     /// How much of what no list shows may be read now.
     pub depths: Depths,
+    /// How many passes work at once.
+    pub hands: Hands,
     /// Closed until every store is filled and the fence stands.
     pub gate: Gate,
 }

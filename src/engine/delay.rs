@@ -11,6 +11,9 @@ pub const SLOW: Duration = Duration::from_mins(5);
 /// Between two looks at what a wake-up will announce anyway.
 pub const WOKEN: Duration = Duration::from_mins(2);
 
+/// What looking at Secrets may cost the API server.
+const SECRETS_A_SECOND: u32 = 20;
+
 const FIRST: Duration = Duration::from_secs(1);
 const SETTLING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
@@ -38,6 +41,23 @@ pub fn held(looks: u32, dice: f64) -> Duration {
         doubled(Duration::from_secs(5), looks, Duration::from_mins(1)),
         dice,
     )
+}
+
+/// Delay until a resource's part of the next drift round, `age` after the operator began.
+///
+/// Rounds are common to all resources, so that those of one collection go on sharing one listing however long the operator runs: with an
+/// interval of its own each would drift away from the others, and two listings would be needed where one is. `dice` in 0..1 spreads the
+/// resources over the first tenth of the round.
+pub fn until_round(age: Duration, interval: Duration, dice: f64) -> Duration {
+    let into = age.as_nanos().checked_rem(interval.as_nanos());
+    let into = Duration::from_nanos(u64::try_from(into.unwrap_or_default()).unwrap_or_default());
+    interval.saturating_sub(into) + interval.mul_f64(0.1 * dice.clamp(0.0, 1.0))
+}
+
+/// Time between two looks at a Secret, with `issuers` of them: the least, and more than that once they were 20 a second.
+pub fn secret_check(least: Duration, issuers: usize) -> Duration {
+    let issuers = u32::try_from(issuers).unwrap_or(u32::MAX);
+    least.max(Duration::from_secs(1) * issuers / SECRETS_A_SECOND)
 }
 
 /// An even interval, moved by up to a tenth either way.
@@ -73,6 +93,29 @@ mod tests {
         );
         assert_eq!(seconds(Class::Throttled(Duration::from_secs(7)), 9), 8);
         assert_eq!([0, 5].map(|n| settling(n, 1.0).as_secs()), [2, 30]);
+    }
+
+    #[test]
+    fn the_parts_of_one_round_lie_together_whenever_their_resources_were_looked_at_before() {
+        let interval = Duration::from_mins(10);
+        for (age, dice, due) in [
+            (0, 0.0, 600),
+            (1, 0.0, 600),
+            (599, 1.0, 660),
+            (600, 0.0, 1200),
+            (630, 0.5, 1230),
+            (660, 1.0, 1260),
+        ] {
+            let age = Duration::from_secs(age);
+            let at = age + until_round(age, interval, dice);
+            assert_eq!(at.as_secs(), due, "{age:?} {dice}");
+        }
+    }
+
+    #[test]
+    fn many_secrets_are_looked_at_less_often() {
+        let seconds = |issuers| secret_check(Duration::from_mins(1), issuers).as_secs();
+        assert_eq!([0, 1200, 2000, 10_000].map(seconds), [60, 60, 100, 500]);
     }
 
     #[test]

@@ -11,7 +11,14 @@ use super::wake::Cause;
 
 /// Memos of all resources of a kind, by namespace and name.
 #[derive(Default)]
-pub struct Memory(Mutex<HashMap<(String, String), Memo>>);
+pub struct Memory(Mutex<Memos>);
+
+#[derive(Default)]
+struct Memos {
+    by_name: HashMap<(String, String), Memo>,
+    /// How many of them have a look at a Secret before them.
+    issuers: usize,
+}
 
 /// What is remembered of one resource.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +62,7 @@ pub enum Deep {
 }
 
 impl Memory {
-    fn all(&self) -> MutexGuard<'_, HashMap<(String, String), Memo>> {
+    fn all(&self) -> MutexGuard<'_, Memos> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -63,6 +70,7 @@ impl Memory {
     pub fn wake(&self, namespace: &str, name: &str, cause: Cause) {
         let mut all = self.all();
         let memo = all
+            .by_name
             .entry((namespace.to_owned(), name.to_owned()))
             .or_default();
         match cause {
@@ -76,10 +84,15 @@ impl Memory {
     pub fn begin(&self, namespace: &str, name: &str, version: Option<&str>) -> Option<Memo> {
         let mut all = self.all();
         let memo = all
+            .by_name
             .entry((namespace.to_owned(), name.to_owned()))
             .or_default();
         let is_stale = version.is_some_and(|version| memo.past.iter().any(|past| past == version));
         let is_echo = version.is_some_and(|version| memo.wrote.as_deref() == Some(version));
+        if is_echo {
+            // The store has caught up with us: it does not go back.
+            memo.past = Vec::new();
+        }
         // A newer version is on its way, and with it a pass that answers the wake-ups.
         if is_stale || (is_echo && !memo.woken && !memo.due) {
             return None;
@@ -91,17 +104,27 @@ impl Memory {
 
     /// Keeps what a pass learned; wake-ups that came in meanwhile stay.
     pub fn end(&self, namespace: &str, name: &str, memo: Memo) {
-        let mut all = self.all();
+        let all = &mut *self.all();
         let slot = all
+            .by_name
             .entry((namespace.to_owned(), name.to_owned()))
             .or_default();
         let (woken, due) = (slot.woken, slot.due);
+        let was = usize::from(slot.secret.is_some());
+        all.issuers = all.issuers + usize::from(memo.secret.is_some()) - was;
         *slot = Memo { woken, due, ..memo };
+    }
+
+    /// How many resources have a look at their Secret before them.
+    pub fn issuers(&self) -> usize {
+        self.all().issuers
     }
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
-        self.all().remove(&(namespace.to_owned(), name.to_owned()));
+        let mut all = self.all();
+        let memo = all.by_name.remove(&(namespace.to_owned(), name.to_owned()));
+        all.issuers -= usize::from(memo.is_some_and(|memo| memo.secret.is_some()));
     }
 }
 
@@ -140,6 +163,24 @@ mod tests {
         assert!(!begins(&memory, "8"));
         let memo = memory.begin("ns", "a", Some("9"));
         assert!(memo.is_some_and(|memo| memo.woken));
+    }
+
+    #[test]
+    fn resources_with_a_secret_to_look_at_are_counted_until_they_are_gone() {
+        let memory = after_a_pass();
+        let with = |secret| Memo {
+            secret,
+            ..Memo::default()
+        };
+        let count = |secret| {
+            memory.end("ns", "b", with(secret));
+            memory.issuers()
+        };
+        let some = Some(Timestamp::UNIX_EPOCH);
+        assert_eq!([some, some, None, some].map(count), [1, 1, 0, 1]);
+        memory.forget("ns", "a");
+        memory.forget("ns", "b");
+        assert_eq!(memory.issuers(), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod event;
 pub mod external;
 pub mod fault;
 pub mod guarded;
+pub mod hands;
 pub mod index;
 pub mod intent;
 pub mod inventory;

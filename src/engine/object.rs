@@ -67,7 +67,7 @@ fn is_terminating(status: &kube::core::Status) -> bool {
 
 /// Awaits an answer of the API server, but not for ever.
 pub async fn answered<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Trouble> {
-    match tokio::time::timeout(ANSWER, call).await {
+    match tokio::time::timeout(ANSWER, Box::pin(call)).await {
         Ok(answer) => answer.map_err(Trouble::of),
         Err(_) => Err(Trouble::Timeout),
     }

@@ -16,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Resource};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     account::Link,
@@ -30,7 +31,7 @@ use super::{
     outcome::{Issue, Outcome},
     reason::Reason,
     secret::Found,
-    status::{IssuedKey, Origin},
+    status::{IssuedKey, Kind, Origin},
     subject::{Subject, place_key, target_of},
 };
 use crate::engine::budget::Lane;
@@ -49,8 +50,36 @@ pub enum Stop {
 }
 
 /// One pass over one resource. Its result is what it wrote and when it will be looked at again.
+///
+/// Thousands may wait at the same place, each holding what stands around it: so what comes after a wait is boxed, here and below, and
+/// takes memory only once it begins.
 pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) {
-    engine.core.gate.pass().await;
+    let core = Arc::clone(&engine.core);
+    core.gate.pass().await;
+    let _place = if is_calm(&stored) {
+        core.hands.glance().await
+    } else {
+        None
+    };
+    Box::pin(begin(stored, &engine)).await;
+}
+
+/// Whether it was as wanted when it was last told of, and nobody has asked for anything since.
+fn is_calm<K: External>(stored: &Guarded<K>) -> bool {
+    let meta = stored.meta();
+    let status = stored.whole().and_then(|object| object.status());
+    meta.deletion_timestamp.is_none()
+        && status.is_some_and(|status| {
+            let ready = status
+                .conditions
+                .iter()
+                .find(|c| c.type_ == Kind::Ready.name());
+            status.observed_generation == meta.generation
+                && ready.is_some_and(|c| c.status == "True")
+        })
+}
+
+async fn begin<K: External>(stored: Arc<Guarded<K>>, engine: &Engine<K>) {
     let target = target_of::<K>(stored.meta());
     let version = stored.meta().resource_version.as_deref();
     let (namespace, name) = (&target.namespace, &target.name);
@@ -58,11 +87,11 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         return;
     };
     let Some(subject) = Subject::of(engine.core.kube.clone(), &stored) else {
-        return unreadable(&stored, &engine).await;
+        return Box::pin(unreadable(&stored, engine)).await;
     };
     let now = engine.core.clock.now();
-    let mut pass = Pass {
-        engine: &engine,
+    let mut pass = Box::new(Pass {
+        engine,
         subject,
         memo,
         now,
@@ -74,10 +103,11 @@ pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) 
         made: None,
         minted: false,
         reached: None,
+        hand: None,
         retry: None,
-    };
-    let outcome = pass.run().await;
-    pass.finish(outcome).await;
+    });
+    let outcome = Box::pin(pass.run()).await;
+    Box::pin(pass.finish(outcome)).await;
 }
 
 /// One pass in the making.
@@ -100,6 +130,8 @@ pub(super) struct Pass<'e, K: External> {
     made: Option<keys::List>,
     /// The account whose session this pass works with.
     reached: Option<AccountKey>,
+    /// Taken before this pass writes, and kept to its end.
+    hand: Option<OwnedSemaphorePermit>,
     /// Whether this pass made a key.
     minted: bool,
     /// When to look again, if something in the pass knows better than the outcome.
@@ -108,26 +140,42 @@ pub(super) struct Pass<'e, K: External> {
 
 impl<K: External> Pass<'_, K> {
     async fn run(&mut self) -> Outcome {
-        let done = match self.subject.intent(self.crd_leaving().await) {
+        let done = match self.subject.intent(Box::pin(self.crd_leaving()).await) {
             Intent::Ignore => Ok(Outcome::Finished),
-            Intent::Abandon => self.abandon().await,
+            Intent::Abandon => Box::pin(self.abandon()).await,
             Intent::Pause if self.subject.meta.deletion_timestamp.is_some() => {
                 Ok(Self::deletion_paused())
             }
             Intent::Pause => Ok(Outcome::Paused),
             Intent::Unreadable => Ok(self.unreadable()),
-            Intent::Observe => self.observe_only().await,
-            Intent::Present => self.present().await,
-            Intent::Gone => match tokio::time::timeout(parting::LIMIT, self.gone()).await {
-                Ok(done) => done,
-                Err(_) => Err(parting::too_slow().into()),
-            },
-            Intent::Released => self.release().await,
+            Intent::Observe => Box::pin(self.observe_only()).await,
+            Intent::Present => Box::pin(self.present()).await,
+            Intent::Gone => Box::pin(self.gone_in_time()).await,
+            Intent::Released => Box::pin(self.release()).await,
         };
         match done {
             Ok(outcome) => outcome,
             Err(Stop::Fault(fault)) => Outcome::Failed(fault),
             Err(Stop::Trouble(trouble)) => Outcome::Failed(fault_of(&trouble)),
+        }
+    }
+
+    /// The limit counts from when it is this pass's turn.
+    async fn gone_in_time(&mut self) -> Result<Outcome, Stop> {
+        if let Some((account, _)) = self.subject.claim() {
+            let account = account.clone();
+            self.take_hand(&account).await;
+        }
+        match tokio::time::timeout(parting::LIMIT, Box::pin(self.gone())).await {
+            Ok(done) => done,
+            Err(_) => Err(parting::too_slow().into()),
+        }
+    }
+
+    /// Waits for its turn to work on the account, once a pass.
+    pub(super) async fn take_hand(&mut self, account: &AccountKey) {
+        if self.hand.is_none() {
+            self.hand = self.engine.core.hands.work(account).await;
         }
     }
 
@@ -346,5 +394,28 @@ async fn unreadable<K: External>(stored: &Guarded<K>, engine: &Engine<K>) {
         {
             tracing::warn!(error = %trouble, "finalizer not removed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upcloud::iam_user::IamUser;
+
+    type Given = (Arc<Guarded<IamUser>>, Arc<Engine<IamUser>>);
+
+    fn size_of_answer<G, F>(_: impl FnOnce(G) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_pass_that_waits_is_small() {
+        let at_the_gate = size_of_answer(|(stored, engine): Given| pass(stored, engine));
+        assert!(at_the_gate < 1024, "{at_the_gate} B");
+        type Running = &'static mut Pass<'static, IamUser>;
+        let for_its_turn = size_of::<Pass<'_, IamUser>>()
+            + size_of_answer(|pass: Running| pass.run())
+            + size_of_answer(|pass: Running| pass.present());
+        assert!(for_its_turn < 8192, "{for_its_turn} B");
     }
 }

@@ -108,7 +108,8 @@ impl<C: Eq + Hash + Clone, R: Clone> Listings<C, R> {
             return Ok(found);
         }
         let began = self.clock.now();
-        let fetched = fetch().await?;
+        // Apart: a thousand may wait for this one.
+        let fetched = Box::pin(fetch()).await?;
         let listing = Listing {
             began,
             at: fetched.at,

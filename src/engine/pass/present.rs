@@ -70,7 +70,7 @@ impl<K: External> Pass<'_, K> {
             view,
         };
         let mut now = None;
-        let done = self.converge(&mut site, &desired, &mut now).await;
+        let done = Box::pin(self.converge(&mut site, &desired, &mut now)).await;
         if let (Some(remote), Some(_)) = (&now, self.origin()) {
             self.learn(Some(&desired), remote);
         }
@@ -83,7 +83,7 @@ impl<K: External> Pass<'_, K> {
         }
         match (&now, &outcome) {
             (Some(remote), Outcome::InSync(..)) if K::Keys::ISSUES => {
-                self.issue(&site, &desired, remote, outcome).await
+                Box::pin(self.issue(&site, &desired, remote, outcome)).await
             }
             _ => Ok(outcome),
         }
@@ -172,10 +172,10 @@ impl<K: External> Pass<'_, K> {
             // Should somebody have taken it off: without it a deletion would leave the remote behind.
             self.subject.add_finalizer().await?;
         }
-        *now = self.look(site, Some(desired)).await?;
+        *now = Box::pin(self.look(site, Some(desired))).await?;
         self.memo.looked = Some(self.now);
         for _ in 0..TURNS {
-            match self.turn(site, desired, now).await? {
+            match Box::pin(self.turn(site, desired, now)).await? {
                 Turn::Again => {}
                 Turn::End(outcome) => {
                     if matches!(outcome, Outcome::InSync(..)) {
@@ -200,9 +200,9 @@ impl<K: External> Pass<'_, K> {
         if now.is_some()
             && K::Keys::ISSUES
             && self.claim(site) != Claim::Ours
-            && self.is_marked(site).await?
+            && Box::pin(self.is_marked(site)).await?
         {
-            self.write_claim(site, Origin::Created).await?;
+            Box::pin(self.write_claim(site, Origin::Created)).await?;
         }
         let claim = self.claim(site);
         let diff = now.as_ref().map(|remote| {
@@ -214,13 +214,16 @@ impl<K: External> Pass<'_, K> {
         });
         let step = plan(Want::Present, claim, seen::<K>(now.as_ref(), diff.as_ref()));
         match (step, now.as_mut(), diff) {
-            (Step::Create, ..) => self.create(site, desired, now).await,
-            (Step::Adopt, Some(_), _) => self.adopt(site, desired, now).await,
+            (Step::Create, ..) => {
+                self.take_hand(&site.account).await;
+                Box::pin(self.create(site, desired, now)).await
+            }
+            (Step::Adopt, Some(_), _) => Box::pin(self.adopt(site, desired, now)).await,
             (Step::Update, Some(remote), Some(diff)) => {
                 if !site.view.fresh && diff.changes.iter().any(K::narrows) {
-                    return self.look_afresh(site, desired, now).await;
+                    return Box::pin(self.look_afresh(site, desired, now)).await;
                 }
-                self.update(site, remote, &diff.changes).await?;
+                Box::pin(self.update(site, remote, &diff.changes)).await?;
                 Ok(Turn::Again)
             }
             (Step::Keep, Some(remote), _) => {

@@ -37,7 +37,7 @@ fn set_own(conditions: &mut Conditions, all: &[Topic], remarks: Vec<Remark>) {
 
 impl<K: External> Pass<'_, K> {
     /// Publishes what the pass came to, if it differs from what stands, and sets the next look.
-    pub(super) async fn finish(mut self, outcome: Outcome) {
+    pub(super) async fn finish(mut self: Box<Self>, outcome: Outcome) {
         if let Outcome::Failed(fault) = &outcome
             && let (Class::Denied, Some(account)) = (fault.class, &self.reached)
         {
@@ -137,7 +137,9 @@ impl<K: External> Pass<'_, K> {
             | Outcome::Observed(Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
             Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
-                delay::jittered(self.engine.core.settings.drift, dice)
+                let core = &self.engine.core;
+                let age = Duration::try_from(core.clock.now().duration_since(core.began));
+                delay::until_round(age.unwrap_or_default(), core.settings.drift, dice)
             }
             Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
             Outcome::Busy(..) => delay::held(0, dice),
@@ -184,7 +186,7 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
-    fn remember(mut self, outcome: &Outcome, next: Option<Duration>) {
+    fn remember(mut self: Box<Self>, outcome: &Outcome, next: Option<Duration>) {
         let (core, target) = (&self.engine.core, &self.subject.target);
         if *outcome == Outcome::Finished {
             core.wakes.at(target, None);
@@ -194,10 +196,9 @@ impl<K: External> Pass<'_, K> {
         let drift = next.map(|next| later(core.clock.now(), next));
         let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
         let secret = looks_at_secret.then(|| {
-            later(
-                core.clock.now(),
-                delay::jittered(core.settings.secret_check, rand::random()),
-            )
+            let issuers = self.engine.memory.issuers();
+            let wait = delay::secret_check(core.settings.secret_check, issuers);
+            later(core.clock.now(), delay::jittered(wait, rand::random()))
         });
         // A light look at the Secret must not push the next look at the remote away.
         let is_light = self.memo.due

@@ -41,12 +41,14 @@ impl<K: External> Desk<'_, '_, K> {
         let Some(ledger) = ledger.filter(|ledger| ledger.attempts.is_empty()) else {
             return Ok(false);
         };
+        let look = self.pass.engine.core.hands.look().await;
         let target = self.read_target(Some(&ledger)).await?;
         let slots = if self.is_swept() {
             Default::default()
         } else {
             self.read_stagings().await?.1
         };
+        drop(look);
         let stored = self.stored(Some(ledger), &target, slots);
         let listed = Listed {
             at: keys.at,

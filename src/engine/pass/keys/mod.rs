@@ -141,11 +141,12 @@ impl<K: External> Pass<'_, K> {
             rejected: None,
         };
         if let Some(keys) = now.and_then(K::Keys::seen).filter(|_| may_be_settled)
-            && desk.is_settled(&keys).await?
+            && Box::pin(desk.is_settled(&keys)).await?
         {
             return Ok(Tended::Settled);
         }
-        desk.tend(now.is_some(), made).await
+        desk.pass.take_hand(&desk.site.account).await;
+        Box::pin(desk.tend(now.is_some(), made)).await
     }
 
     /// Whether the Secret of this resource carries our mark of this place: the claim of a resource whose status is lost.
