@@ -403,6 +403,7 @@ mod tests {
     use crate::upcloud::iam_user::IamUser;
 
     type Given = (Arc<Guarded<IamUser>>, Arc<Engine<IamUser>>);
+    type Running = &'static mut Pass<'static, IamUser>;
 
     fn size_of_answer<G, F>(_: impl FnOnce(G) -> F) -> usize {
         size_of::<F>()
@@ -412,7 +413,6 @@ mod tests {
     fn a_pass_that_waits_is_small() {
         let at_the_gate = size_of_answer(|(stored, engine): Given| pass(stored, engine));
         assert!(at_the_gate < 1024, "{at_the_gate} B");
-        type Running = &'static mut Pass<'static, IamUser>;
         let for_its_turn = size_of::<Pass<'_, IamUser>>()
             + size_of_answer(|pass: Running| pass.run())
             + size_of_answer(|pass: Running| pass.present());

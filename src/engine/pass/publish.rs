@@ -186,7 +186,7 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
-    fn remember(mut self: Box<Self>, outcome: &Outcome, next: Option<Duration>) {
+    fn remember(mut self, outcome: &Outcome, next: Option<Duration>) {
         let (core, target) = (&self.engine.core, &self.subject.target);
         if *outcome == Outcome::Finished {
             core.wakes.at(target, None);

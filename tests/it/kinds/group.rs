@@ -1,4 +1,4 @@
-//! IamGroup: what it gives its members, and what nobody can see of it.
+//! `IamGroup`: what it gives its members, and what nobody can see of it.
 
 use std::time::Duration;
 

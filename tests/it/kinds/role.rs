@@ -1,4 +1,4 @@
-//! IamRole: whom it trusts, what it may do, seen in one list.
+//! `IamRole`: whom it trusts, what it may do, seen in one list.
 
 use serde_json::{Value, json};
 
