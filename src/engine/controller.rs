@@ -2,7 +2,8 @@
 //!
 //! It runs on kube's `applier` with a stream of our own rather than on `Controller`: objects are trimmed before they are stored, deletes
 //! are seen, and one in-process channel wakes resources across kinds without a watch for each pair of them. There is no cap on passes at
-//! once: waiting passes are cheap, and the request budget's lanes decide who goes first.
+//! once: waiting passes are cheap, and the request budget's lanes decide who goes first. What they do at the API server is bounded by
+//! [`hands`](super::hands).
 
 use std::{
     collections::{HashMap, HashSet},

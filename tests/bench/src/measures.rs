@@ -268,8 +268,6 @@ pub async fn beside(stage: &Stage, size: &Size) -> anyhow::Result<Beside> {
     rest(&operator).await?;
     eprintln!("  new users, idle");
     let idle = new_users(&scene, size.many, size.samples).await?;
-    eprintln!("  deleted Secrets, by the timed look");
-    let timed = all_at_once(&scene, size.samples).await?;
     operator.end().await?;
 
     eprintln!("  drift round");
@@ -287,6 +285,13 @@ pub async fn beside(stage: &Stage, size: &Size) -> anyhow::Result<Beside> {
     rest_for(Duration::from_secs(15)).await;
     let more = size.many + size.samples;
     let drifting = new_users(&scene, more, size.samples).await?;
+    operator.end().await?;
+
+    // Last: a user whose key was replaced is looked at more closely for a day.
+    eprintln!("  deleted Secrets, by the timed look");
+    let operator = stage.operator(space, flags).await?;
+    rest(&operator).await?;
+    let timed = all_at_once(&scene, size.samples).await?;
     operator.end().await?;
 
     eprintln!("  deleted Secrets, with secrets.watch");

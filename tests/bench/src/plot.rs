@@ -127,15 +127,17 @@ fn picture(title: &str, lines: &[Line]) -> String {
     let mut body = String::new();
     for mark in x.marks() {
         let (place, text) = (LEFT + x.at(mark), told(mark));
-        body += &format!(
-            "<path class=\"grid\" d=\"M{place:.1} {TOP}V{bottom}\"/><text x=\"{place:.1}\" y=\"{}\" text-anchor=\"middle\">{text}</text>\n",
+        let _ = writeln!(
+            body,
+            "<path class=\"grid\" d=\"M{place:.1} {TOP}V{bottom}\"/><text x=\"{place:.1}\" y=\"{}\" text-anchor=\"middle\">{text}</text>",
             bottom + 20.0
         );
     }
     for mark in y.marks() {
         let (place, text) = (bottom - y.at(mark), told(mark));
-        body += &format!(
-            "<path class=\"grid\" d=\"M{LEFT} {place:.1}H{right}\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>\n",
+        let _ = writeln!(
+            body,
+            "<path class=\"grid\" d=\"M{LEFT} {place:.1}H{right}\"/><text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{text}</text>",
             LEFT - 8.0,
             place + 4.0
         );
