@@ -14,16 +14,18 @@ pub const WOKEN: Duration = Duration::from_mins(2);
 /// What looking at Secrets may cost the API server.
 const SECRETS_A_SECOND: u32 = 20;
 
+/// Longest delay that a cloud may ask for; one that asks for a year is broken.
+const LONGEST: Duration = Duration::from_mins(10);
 const FIRST: Duration = Duration::from_secs(1);
 const SETTLING: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(30));
 
-/// Delay after a fault: doubles from 1 s to 5 min with the number of faults in a row; a throttled answer's own delay wins.
+/// Delay after a fault: doubles from 1 s to 5 min with the number of faults in a row; a throttled answer's own delay wins, up to 10 min.
 ///
 /// `dice` in 0..1 spreads the delay over its upper half, so that a thousand resources do not come back at once.
 pub fn after(fault: &Fault, failures: u32, dice: f64) -> Duration {
     match fault.class {
         Class::Conflict => spread(Duration::from_millis(200), dice),
-        Class::Throttled(wait) => wait + spread(FIRST, dice),
+        Class::Throttled(wait) => wait.min(LONGEST) + spread(FIRST, dice),
         Class::Transient => spread(doubled(FIRST, failures, SLOW), dice),
         Class::Denied => spread(doubled(FIRST * 10, failures, SLOW), dice),
         Class::Terminal => spread(SLOW, dice),
@@ -92,6 +94,7 @@ mod tests {
             [1, 2, 4, 300]
         );
         assert_eq!(seconds(Class::Throttled(Duration::from_secs(7)), 9), 8);
+        assert_eq!(seconds(Class::Throttled(Duration::MAX), 0), 601);
         assert_eq!([0, 5].map(|n| settling(n, 1.0).as_secs()), [2, 30]);
     }
 
