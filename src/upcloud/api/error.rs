@@ -67,7 +67,7 @@ pub struct Problem {
     pub correlation_id: Option<String>,
     /// The pause the API asked for.
     pub retry_after: Option<Duration>,
-    /// The first KiB of an answer in no known form.
+    /// The first KiB of an answer in no known form, unless it is one to a request for a key.
     pub text: Option<String>,
     /// Scheme and host of a redirect.
     pub redirect: Option<String>,
@@ -310,6 +310,11 @@ struct LegacyError {
     error_message: String,
 }
 
+/// Whether an answer may hold a secret even where it says that something went wrong: then it is not quoted.
+fn holds_secret(does: &str) -> bool {
+    does == super::routes::CREATE_KEY.does
+}
+
 impl Problem {
     fn read(does: &'static str, path: &str, answer: &Answer) -> Self {
         let mut problem = Self {
@@ -332,7 +337,7 @@ impl Problem {
         } else if let Ok(Legacy { error }) = serde_json::from_slice(&answer.body) {
             problem.code = Some(error.error_code.into());
             problem.title = error.error_message;
-        } else if !answer.body.is_empty() {
+        } else if !answer.body.is_empty() && !holds_secret(does) {
             let start = answer.body.get(..TEXT).unwrap_or(&answer.body);
             problem.text = Some(String::from_utf8_lossy(start).trim().to_owned());
         }

@@ -53,6 +53,19 @@ async fn the_products_form_is_read_whole() {
 }
 
 #[tokio::test]
+async fn a_failure_to_make_a_key_is_not_quoted() {
+    let body = r#"{"access_key_id": 7, "secret_access_key": "hunter2"}"#;
+    let script = Script::new([Reply::json(500, body)]).await;
+    let service: ServiceId = "12ab".into();
+    let made = Api::new(script.transport())
+        .create_key(Lane::Write, &service, "ci")
+        .await;
+    let error = made.err().unwrap();
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+    assert_eq!(error.status(), Some(500));
+}
+
+#[tokio::test]
 async fn the_gateways_form_is_read_too() {
     let body = r#"{"error":{"error_code":"AUTHENTICATION_FAILED","error_message":"Authentication failed."}}"#;
     let error = create(Reply::typed(
