@@ -160,6 +160,7 @@ async fn a_role_and_whom_it_trusts_go_in_either_order() {
 async fn a_role_waits_for_whom_it_trusts() {
     let scene = Scene::running().await;
     scene.policy().await;
+    scene.ready("IamPolicy", "logs-rw").await;
     scene.apply("IamRole", "uploader", role_spec()).await;
     let told = scene
         .until(
