@@ -19,10 +19,11 @@ down: ## end what `make up` started
 	@demo/down.sh
 
 # Programs and tests in one build: apart, their dependencies would be built twice.
+# Tests wait more than they compute, so two at a time on two cores would be idle.
 test: ## all tests, against a real API server and the emulated clouds
 	@tests/cluster/build.sh >/dev/null
 	cargo build --workspace --bins --tests
-	cargo test --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace
 
 e2e: ## a static website in headless Chromium; prints where the screenshots are
 	@tests/e2e/website.sh
