@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::measures::Step;
 
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 660.0;
 const HEIGHT: f64 = 400.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 130.0;
+const RIGHT: f64 = 150.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 52.0;
 /// Of the lines, in this order; they differ in lightness too.
