@@ -108,7 +108,7 @@ pub fn count(count: Option<i64>) -> String {
     count.map(|count| count.to_string()).unwrap_or_default()
 }
 
-/// How long ago something was, in its two largest units, as kubectl says it.
+/// How long ago something was, in its largest unit from two on, as kubectl says it.
 pub fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     match seconds {

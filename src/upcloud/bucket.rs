@@ -13,7 +13,7 @@ use super::{
     cloud::UpCloud,
     inventory,
     service::{ObjectStorageService, Parent},
-    shape::{Span, bucket_name, immutable, made, quiet},
+    shape::{Sibling, Span, bucket_name, immutable, made, quiet},
 };
 use crate::engine::{
     clock::later,
@@ -98,6 +98,15 @@ pub struct BucketFacts {
 }
 
 impl Shared for Bucket {}
+
+impl Sibling for Bucket {
+    const WHAT: &'static str = "bucket";
+
+    fn stands(&self) -> Option<(&ServiceId, &str)> {
+        let place = self.made()?;
+        Some((&place.service, &place.name))
+    }
+}
 
 impl Bucket {
     /// Its place, once it exists at the cloud.

@@ -17,7 +17,7 @@ use super::{
     cloud::UpCloud,
     inventory,
     service::{ObjectStorageService, Parent, hosts, told_of_domains},
-    shape::made,
+    shape::{Sibling, made},
 };
 use crate::engine::{
     external::{Common, Diff, External, Held, Never, Phase, Ref, Resolved, Unresolved},
@@ -206,6 +206,15 @@ pub struct Remote {
 }
 
 impl Shared for CustomDomain {}
+
+impl Sibling for CustomDomain {
+    const WHAT: &'static str = "domain";
+
+    fn stands(&self) -> Option<(&ServiceId, &str)> {
+        let place = self.made()?;
+        Some((&place.service, &place.domain))
+    }
+}
 
 impl CustomDomain {
     /// Its place, once it exists at the cloud.

@@ -20,7 +20,7 @@ use super::{
     inventory,
     principal::{self, Bounds, GrantSpec, Grants, Has, Rights, inline_names, rights},
     service::Parent,
-    shape::{immutable, made, safe_name},
+    shape::{Sibling, immutable, made, safe_name},
 };
 use crate::engine::{
     external::{Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Unresolved},
@@ -120,6 +120,15 @@ impl fmt::Display for Change {
 
 impl Shared for IamGroup {}
 
+impl Sibling for IamGroup {
+    const WHAT: &'static str = "group";
+
+    fn stands(&self) -> Option<(&ServiceId, &str)> {
+        let place = self.made()?;
+        Some((&place.service, &place.name))
+    }
+}
+
 impl IamGroup {
     /// Its place, once it exists at the cloud.
     pub fn made(&self) -> Option<&GroupPlace> {
@@ -135,10 +144,12 @@ impl IamGroup {
     /// What the policies say that it gives its members, each by its name; `None` where that is not known.
     pub fn documents(&self, known: &Known) -> Vec<(String, Option<Value>)> {
         let spec = &self.spec;
-        let parent = Parent::of(self, &spec.service_ref, known).ok();
-        let rights = parent.as_ref().and_then(|_| self.rights(known).ok());
-        let (Some(parent), Some(rights), ManagementPolicy::Full) =
-            (parent, rights, spec.common.management_policy)
+        let rights = Parent::of(self, &spec.service_ref, known).and_then(|parent| {
+            let rights = principal::resolve(self, &parent, &spec.grants, None, known)?;
+            Ok((parent, rights))
+        });
+        let (Ok((parent, rights)), ManagementPolicy::Full) =
+            (rights, spec.common.management_policy)
         else {
             return vec![(self.name_any(), None)];
         };
@@ -161,12 +172,6 @@ impl IamGroup {
             .map(|name| (name.clone(), access::system(name)))
             .chain(inline.map(|name| (name.clone(), None)))
             .collect()
-    }
-
-    /// What it gives its members; waits for policies that do not exist yet.
-    pub fn rights(&self, known: &Known) -> Result<Rights, Unresolved> {
-        let parent = Parent::of(self, &self.spec.service_ref, known)?;
-        principal::resolve(self, &parent, &self.spec.grants, None, known)
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     cloud::UpCloud,
     document, inventory,
     service::{ObjectStorageService, Parent},
-    shape::{PolicyDocument, immutable, made, safe_name},
+    shape::{PolicyDocument, Sibling, immutable, made, safe_name},
 };
 use crate::engine::{
     external::{Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Unresolved},
@@ -169,6 +169,15 @@ impl fmt::Display for Change {
 }
 
 impl Shared for IamPolicy {}
+
+impl Sibling for IamPolicy {
+    const WHAT: &'static str = "policy";
+
+    fn stands(&self) -> Option<(&ServiceId, &str)> {
+        let place = self.made()?;
+        Some((&place.service, &place.name))
+    }
+}
 
 impl IamPolicy {
     /// Its place, once it exists at the cloud.

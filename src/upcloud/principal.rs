@@ -27,7 +27,7 @@ use super::{
     document,
     iam_policy::IamPolicy,
     service::{ObjectStorageService, Parent},
-    shape::{Local, PolicyDocument, elsewhere, not_made},
+    shape::{Local, PolicyDocument},
 };
 use crate::engine::{
     external::{External, Ref, Unresolved, undescribed},
@@ -157,12 +157,8 @@ impl PolicySource {
             Self::PolicyRef(local) => local,
         };
         let policy: Arc<IamPolicy> = known.named(child, &local.reference())?;
-        let place = policy.made().ok_or_else(|| not_made("policy", local))?;
-        if place.service != *service {
-            return Err(elsewhere("policy", local));
-        }
         Ok(Managed {
-            name: place.name.clone(),
+            name: local.at_cloud(&*policy, service)?,
             policy: Some(policy),
         })
     }

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::api::ServiceId;
 use crate::engine::{
     external::{Common, ManagementPolicy, Unresolved},
     known::Reference,
@@ -32,6 +33,26 @@ impl Local {
             name: self.name.clone(),
             namespace: None,
         }
+    }
+
+    /// Name at the cloud of `named`, which this leads to; waits until it exists there. It must be in this service.
+    pub fn at_cloud<P: Sibling>(
+        &self,
+        named: &P,
+        service: &ServiceId,
+    ) -> Result<String, Unresolved> {
+        let (its, name) = named.stands().ok_or_else(|| not_made(P::WHAT, self))?;
+        if its != service {
+            return Err(Unresolved::Refused {
+                reason: Reason::InvalidSpec,
+                message: format!(
+                    "{} {} belongs to another service; name one of the same service",
+                    P::WHAT,
+                    self.name
+                ),
+            });
+        }
+        Ok(name.to_owned())
     }
 }
 
@@ -169,15 +190,13 @@ pub fn not_made(what: &str, local: &Local) -> Unresolved {
     }
 }
 
-/// A named resource of another service.
-pub fn elsewhere(what: &str, local: &Local) -> Unresolved {
-    Unresolved::Refused {
-        reason: Reason::InvalidSpec,
-        message: format!(
-            "{what} {} belongs to another service; name one of the same service",
-            local.name
-        ),
-    }
+/// A kind of which a service has several, and which others in it name by [`Local`].
+pub trait Sibling {
+    /// What messages call it.
+    const WHAT: &'static str;
+
+    /// Its service and its name there, once it exists at the cloud.
+    fn stands(&self) -> Option<(&ServiceId, &str)>;
 }
 
 /// Names that satisfy body, path and bucket rules of the API at once (section "Safe rule" of its reference): what cooper makes.

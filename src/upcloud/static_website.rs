@@ -15,7 +15,7 @@ use super::{
     custom_domain::{CustomDomain, Mode},
     inventory,
     service::{ObjectStorageService, Parent},
-    shape::{Local, elsewhere, immutable, not_made},
+    shape::{Local, immutable},
 };
 use crate::engine::{
     external::{Common, Diff, External, Phase, Ref, Resolved, Unresolved},
@@ -248,12 +248,7 @@ impl External for StaticWebsite {
         let spec = &self.spec;
         let parent = Parent::of(self, &spec.service_ref, known)?;
         let bucket: Arc<Bucket> = known.named(self, &spec.bucket_ref.reference())?;
-        let bucket = bucket
-            .made()
-            .ok_or_else(|| not_made("bucket", &spec.bucket_ref))?;
-        if bucket.service != parent.id {
-            return Err(elsewhere("bucket", &spec.bucket_ref));
-        }
+        let bucket = spec.bucket_ref.at_cloud(&*bucket, &parent.id)?;
         let custom = spec
             .domain_ref
             .as_ref()
@@ -279,7 +274,7 @@ impl External for StaticWebsite {
             desired: Desired {
                 scheme: if plain { "http" } else { "https" },
                 custom,
-                bucket: bucket.name.clone(),
+                bucket,
                 prefix: spec.prefix.clone(),
                 index_document: spec.index_document.clone(),
                 single_page: spec.single_page,
@@ -432,11 +427,7 @@ impl StaticWebsite {
                 ),
             });
         }
-        let place = domain.made().ok_or_else(|| not_made("domain", local))?;
-        if place.service != *service {
-            return Err(elsewhere("domain", local));
-        }
-        Ok(place.domain.clone())
+        local.at_cloud(&*domain, service)
     }
 }
 

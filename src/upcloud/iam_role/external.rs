@@ -26,7 +26,7 @@ use crate::{
         inventory,
         principal::{self, Has, Rights, rights},
         service::Parent,
-        shape::{Local, elsewhere, not_made},
+        shape::{Local, not_made},
     },
 };
 
@@ -330,10 +330,7 @@ impl IamRole {
     ) -> Result<Value, Unresolved> {
         let arn = |local: &Local| {
             let user: Arc<IamUser> = known.named(self, &local.reference())?;
-            let place = user.made().ok_or_else(|| not_made("user", local))?;
-            if place.service != *service {
-                return Err(elsewhere("user", local));
-            }
+            local.at_cloud(&*user, service)?;
             let arn = user.arn().ok_or_else(|| not_made("user", local))?;
             Ok(arn.to_owned())
         };

@@ -33,7 +33,7 @@ use crate::{
         principal::{self, Has, Rights, rights},
         secret::Surroundings,
         service::Parent,
-        shape::{Local, elsewhere, not_made},
+        shape::{Local, Sibling},
     },
 };
 
@@ -175,6 +175,15 @@ impl Depth {
 }
 
 impl Shared for IamUser {}
+
+impl Sibling for IamUser {
+    const WHAT: &'static str = "user";
+
+    fn stands(&self) -> Option<(&ServiceId, &str)> {
+        let place = self.made()?;
+        Some((&place.service, &place.name))
+    }
+}
 
 impl External for IamUser {
     type Cloud = UpCloud;
@@ -423,11 +432,11 @@ impl External for IamUser {
         remark.into_iter().collect()
     }
 
-    /// What only deep reads show has been read by itself in this pass; what lists show is looked at once more.
     fn hint(want: &Desired, _: &Remote) -> Option<String> {
         want.rights.hint()
     }
 
+    /// What only deep reads show has been read by itself in this pass; what lists show is looked at once more.
     fn narrows(change: &Change) -> bool {
         matches!(change, Change::Rights(rights::Change::Detach(_)))
     }
@@ -463,10 +472,6 @@ impl IamUser {
         known: &Known,
     ) -> Result<(String, Option<Timestamp>), Unresolved> {
         let group: Arc<IamGroup> = known.named(self, &local.reference())?;
-        let place = group.made().ok_or_else(|| not_made("group", local))?;
-        if place.service != *service {
-            return Err(elsewhere("group", local));
-        }
-        Ok((place.name.clone(), group.created_at()))
+        Ok((local.at_cloud(&*group, service)?, group.created_at()))
     }
 }

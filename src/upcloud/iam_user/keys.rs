@@ -22,7 +22,7 @@ use crate::{
         s3::Probe,
         secret::{self, Surroundings},
         service::{Parent, S3Endpoint},
-        shape::{Local, Span, elsewhere, not_made},
+        shape::{Local, Span},
     },
 };
 
@@ -83,11 +83,7 @@ impl IamUser {
         known: &Known,
     ) -> Result<String, Unresolved> {
         let bucket: Arc<Bucket> = known.named(self, &local.reference())?;
-        let place = bucket.made().ok_or_else(|| not_made("bucket", local))?;
-        if place.service != *service {
-            return Err(elsewhere("bucket", local));
-        }
-        Ok(place.name.clone())
+        local.at_cloud(&*bucket, service)
     }
 }
 
