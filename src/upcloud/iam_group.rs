@@ -144,16 +144,13 @@ impl IamGroup {
     /// What the policies say that it gives its members, each by its name; `None` where that is not known.
     pub fn documents(&self, known: &Known) -> Vec<(String, Option<Value>)> {
         let spec = &self.spec;
-        let rights = Parent::of(self, &spec.service_ref, known).and_then(|parent| {
-            let rights = principal::resolve(self, &parent, &spec.grants, None, known)?;
-            Ok((parent, rights))
-        });
-        let (Ok((parent, rights)), ManagementPolicy::Full) =
-            (rights, spec.common.management_policy)
-        else {
+        let given = Parent::of(self, &spec.service_ref, known)
+            .and_then(|parent| principal::resolve(self, &parent, &spec.grants, None, known));
+        let (Ok(given), ManagementPolicy::Full) = (given, spec.common.management_policy) else {
             return vec![(self.name_any(), None)];
         };
-        let mut managed = principal::documents(self, &parent, &spec.grants, None, known);
+        let mut managed = given.documents();
+        let rights = given.rights;
         let own = rights.policies.into_iter().map(|name| {
             let document = managed.remove(&name);
             (name, document)
@@ -208,7 +205,7 @@ impl External for IamGroup {
     fn resolve(&self, known: &Known) -> Result<Resolved<Self>, Unresolved> {
         let spec = &self.spec;
         let parent = Parent::of(self, &spec.service_ref, known)?;
-        let desired = principal::resolve(self, &parent, &spec.grants, None, known)?;
+        let desired = principal::resolve(self, &parent, &spec.grants, None, known)?.rights;
         Ok(Resolved {
             account: parent.account,
             place: GroupPlace {

@@ -187,73 +187,65 @@ pub fn refs(
         .collect()
 }
 
-/// What the rights in a spec stand for at the cloud; waits for policies that do not exist there yet.
+/// What the rights in a spec lead to.
+pub struct Given {
+    /// What they stand for at the cloud.
+    pub rights: Rights,
+    /// The managed policies among them, the boundary included.
+    managed: Vec<Managed>,
+}
+
+impl Given {
+    /// What the managed policies say, by their names at the cloud. What is not known is left out.
+    pub fn documents(&self) -> BTreeMap<String, Value> {
+        let managed = self.managed.iter();
+        managed
+            .filter_map(|managed| Some((managed.name.clone(), managed.document()?)))
+            .collect()
+    }
+}
+
+/// What the rights in a spec lead to; waits for policies that do not exist at the cloud yet.
+///
+/// There is room for one boundary. Where the owner of the service bounds the namespace, it is the owner's, whatever the spec says.
 pub fn resolve(
     child: &impl External,
     parent: &Parent,
     grants: &GrantSpec,
     bounds: Option<&BoundSpec>,
     known: &Known,
-) -> Result<Rights, Unresolved> {
-    let managed = |source: &PolicySource| source.managed(child, &parent.id, known);
-    let policies = grants
+) -> Result<Given, Unresolved> {
+    let named = |source: &PolicySource| source.managed(child, &parent.id, known);
+    let attached = grants
         .policies
         .iter()
-        .map(|source| managed(source).map(|policy| policy.name))
-        .collect::<Result<_, _>>()?;
+        .map(named)
+        .collect::<Result<Vec<_>, _>>()?;
     let inline = grants
         .inline_policies
         .iter()
         .map(|(key, document)| inline(key, document))
         .collect::<Result<_, _>>()?;
-    let boundary = bounds
-        .and_then(|bounds| boundary(child, parent, bounds, known).transpose())
-        .transpose()?;
+    let forced = bounds.map_or(Ok(None), |_| forced(child, parent, known))?;
     let own = bounds.and_then(|bounds| bounds.permissions_boundary.as_ref());
-    Ok(Rights {
-        policies,
+    let overruled = own.is_some() && forced.is_some();
+    let boundary = match forced {
+        Some(policy) => Some(policy),
+        None => own.map(named).transpose()?,
+    };
+    let rights = Rights {
+        policies: attached.iter().map(|policy| policy.name.clone()).collect(),
         inline,
-        overruled: own.is_some() && forced(child, parent, known)?.is_some(),
-        boundary: boundary.map(|policy| policy.name),
+        overruled,
+        boundary: boundary.as_ref().map(|policy| policy.name.clone()),
         tags: bounds.map(|bounds| bounds.tags.clone()).unwrap_or_default(),
         exclusive: grants.exclusive,
-    })
+    };
+    let managed = attached.into_iter().chain(boundary).collect();
+    Ok(Given { rights, managed })
 }
 
-/// What the managed policies that a spec names say, the boundary included, by their names at the cloud. What is not known is left out.
-pub fn documents(
-    child: &impl External,
-    parent: &Parent,
-    grants: &GrantSpec,
-    bounds: Option<&BoundSpec>,
-    known: &Known,
-) -> BTreeMap<String, Value> {
-    let boundary = bounds.and_then(|bounds| boundary(child, parent, bounds, known).ok().flatten());
-    let attached = grants.policies.iter();
-    attached
-        .filter_map(|source| source.managed(child, &parent.id, known).ok())
-        .chain(boundary)
-        .filter_map(|managed| Some((managed.name.clone(), managed.document()?)))
-        .collect()
-}
-
-/// The policy that bounds a user or role: the one place where this is decided.
-///
-/// There is room for one. Where the owner of the service bounds the namespace, it is the owner's, whatever the spec says.
-pub fn boundary(
-    child: &impl External,
-    parent: &Parent,
-    bounds: &BoundSpec,
-    known: &Known,
-) -> Result<Option<Managed>, Unresolved> {
-    if let Some(policy) = forced(child, parent, known)? {
-        return Ok(Some(policy));
-    }
-    let own = bounds.permissions_boundary.as_ref();
-    own.map(|source| source.managed(child, &parent.id, known))
-        .transpose()
-}
-
+/// The owner's boundary for users and roles of the child's namespace.
 fn forced(
     child: &impl External,
     parent: &Parent,

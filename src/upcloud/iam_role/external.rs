@@ -151,7 +151,8 @@ impl External for IamRole {
     fn resolve(&self, known: &Known) -> Result<Resolved<Self>, Unresolved> {
         let spec = &self.spec;
         let parent = Parent::of(self, &spec.service_ref, known)?;
-        let rights = principal::resolve(self, &parent, &spec.grants, Some(&spec.bounds), known)?;
+        let rights =
+            principal::resolve(self, &parent, &spec.grants, Some(&spec.bounds), known)?.rights;
         let trust = match &spec.trust {
             Trust::UserRefs(users) => self.trusting(users, &parent.id, known)?,
             Trust::Document(document) => Value::Object(document.0.clone()),

@@ -216,14 +216,14 @@ impl External for IamUser {
         let spec = &self.spec;
         let parent = Parent::of(self, &spec.service_ref, known)?;
         let name = spec.name.clone().unwrap_or_else(|| self.name_any());
-        let rights = principal::resolve(self, &parent, &spec.grants, Some(&spec.bounds), known)?;
+        let given = principal::resolve(self, &parent, &spec.grants, Some(&spec.bounds), known)?;
         let groups = spec
             .groups
             .iter()
             .map(|local| self.group(local, &parent.id, known))
             .collect::<Result<_, _>>()?;
         let said = Said {
-            managed: principal::documents(self, &parent, &spec.grants, Some(&spec.bounds), known),
+            managed: given.documents(),
             of_groups: self.said_by_groups(known),
         };
         let surroundings = spec
@@ -238,7 +238,7 @@ impl External for IamUser {
                 name,
             },
             desired: Desired {
-                rights,
+                rights: given.rights,
                 groups,
                 said,
                 surroundings,
