@@ -70,12 +70,7 @@ fn is_calm<K: External>(stored: &Guarded<K>) -> bool {
     let status = stored.whole().and_then(|object| object.status());
     meta.deletion_timestamp.is_none()
         && status.is_some_and(|status| {
-            let ready = status
-                .conditions
-                .iter()
-                .find(|c| c.type_ == Kind::Ready.name());
-            status.observed_generation == meta.generation
-                && ready.is_some_and(|c| c.status == "True")
+            status.observed_generation == meta.generation && status.is_true(Kind::Ready)
         })
 }
 

@@ -69,6 +69,13 @@ impl<P, F: Default> Default for Status<P, F> {
     }
 }
 
+impl<P, F> Status<P, F> {
+    /// Whether a condition stands and is true.
+    pub fn is_true(&self, kind: Kind) -> bool {
+        kind.is_true(&self.conditions)
+    }
+}
+
 /// The access key in the Secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -154,6 +161,18 @@ impl Kind {
             Self::Own(name) => name,
         }
     }
+
+    /// The condition of this type.
+    pub fn among(self, conditions: &[Condition]) -> Option<&Condition> {
+        conditions
+            .iter()
+            .find(|condition| condition.type_ == self.name())
+    }
+
+    fn is_true(self, conditions: &[Condition]) -> bool {
+        self.among(conditions)
+            .is_some_and(|condition| condition.status == Truth::True.name())
+    }
 }
 
 /// What a condition says.
@@ -234,9 +253,7 @@ impl Conditions {
 
     /// Whether a condition stands and is true.
     pub fn is_true(&self, kind: Kind) -> bool {
-        self.list
-            .iter()
-            .any(|condition| condition.type_ == kind.name() && condition.status == "True")
+        kind.is_true(&self.list)
     }
 
     /// The finished list.

@@ -283,7 +283,7 @@ impl Parent {
             at_home(child, "service")?;
         }
         service.consented(known)?;
-        if service.says("Ready", Reason::RemoteLost) {
+        if service.says(Kind::Ready, Reason::RemoteLost) {
             return Err(Unresolved::Refused {
                 reason: Reason::RemoteLost,
                 message: format!(
@@ -366,9 +366,8 @@ impl ObjectStorageService {
 
     /// Whether it is Ready: S3 answers.
     pub fn is_usable(&self) -> bool {
-        let conditions = self.status.iter().flat_map(|status| &status.conditions);
-        let mut ready = conditions.filter(|condition| condition.type_ == Kind::Ready.name());
-        ready.any(|ready| ready.status == "True")
+        let status = self.status.as_ref();
+        status.is_some_and(|status| status.is_true(Kind::Ready))
     }
 
     /// Waits if the account was shared with the service's namespace and is no longer: then nothing is written in it, by its children
@@ -385,12 +384,10 @@ impl ObjectStorageService {
     }
 
     /// Whether a condition of it carries this reason.
-    fn says(&self, condition: &str, reason: Reason) -> bool {
-        let conditions = self.status.iter().flat_map(|status| &status.conditions);
-        let reason = reason.to_string();
-        conditions
-            .into_iter()
-            .any(|found| found.type_ == condition && found.reason == reason)
+    fn says(&self, condition: Kind, reason: Reason) -> bool {
+        let status = self.status.as_ref();
+        let found = status.and_then(|status| condition.among(&status.conditions));
+        found.is_some_and(|found| found.reason == reason.to_string())
     }
 
     /// The boundaries whose policies exist, for those who are to be bounded.

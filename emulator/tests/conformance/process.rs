@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use crate::ground::BASE;
 use crate::http::send;
 
-fn spawn(more: &[&str]) -> (Child, Value) {
+/// Starts it; the line it prints has its addresses.
+pub fn spawn(more: &[&str]) -> (Child, Value) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_cooper-emulator"))
         .args(["--until-stdin-closes", "--step", "0"])
         .args(more)
@@ -24,7 +25,8 @@ fn spawn(more: &[&str]) -> (Child, Value) {
     (child, serde_json::from_str(&line).unwrap())
 }
 
-fn end(mut child: Child) {
+/// Ends it as its user would.
+pub fn end(mut child: Child) {
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
 }

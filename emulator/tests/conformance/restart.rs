@@ -1,13 +1,12 @@
 //! A saved state, byte by byte: what a restart finds, and what it refuses to find.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
 use crate::ground::{BASE, Ground, TRUST, account, service};
 use crate::http::{Answer, send};
+use crate::process::{end, spawn};
 use crate::signer::{Key, s3, signed};
 use cooper_emulator::{Emulator, Options};
 
@@ -298,22 +297,6 @@ fn bodies_that_nothing_mentions_are_removed() {
     assert_eq!(count(), 1);
 }
 
-fn spawn(file: &Path) -> (Child, Value) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_cooper-emulator"))
-        .args(["--until-stdin-closes", "--step", "0", "--data"])
-        .arg(file)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut line).unwrap();
-    std::thread::spawn(move || out.read_to_end(&mut Vec::new()));
-    (child, serde_json::from_str(&line).unwrap())
-}
-
 fn call(addresses: &Value, method: &str, path: &str, body: &Value) -> Answer {
     let headers = [("Authorization", "Bearer ucat_demo")];
     let body = if body.is_null() {
@@ -335,7 +318,7 @@ fn call(addresses: &Value, method: &str, path: &str, body: &Value) -> Answer {
 #[test]
 fn a_process_killed_while_it_writes_leaves_a_whole_file() {
     let folder = Folder::new("killed");
-    let (mut child, addresses) = spawn(&folder.file());
+    let (mut child, addresses) = spawn(&["--data", folder.file().to_str().unwrap()]);
     let made = call(&addresses, "POST", "", &service("media")).json();
     let path = format!("/{}", made["uuid"].as_str().unwrap());
     call(
@@ -372,7 +355,7 @@ fn a_process_killed_while_it_writes_leaves_a_whole_file() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let (mut child, addresses) = spawn(&folder.file());
+    let (child, addresses) = spawn(&["--data", folder.file().to_str().unwrap()]);
     let s3 = addresses["s3"].as_str().unwrap();
     let get = |path: &str| signed(s3, &now(), &key, "GET", path, b"").unwrap();
     let mut found = 0;
@@ -385,6 +368,5 @@ fn a_process_killed_while_it_writes_leaves_a_whole_file() {
     }
     let usage = call(&addresses, "GET", &format!("{path}/metrics"), &Value::Null).json();
     assert_eq!(usage["total_objects"], found);
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
+    end(child);
 }

@@ -173,9 +173,7 @@ impl<K: External> Pass<'_, K> {
     /// Warns once when somebody has to act before the Secret can hold a key; the resource itself may be as wanted all the same.
     fn announce_issue(&self, before: &[Condition]) {
         let Some(issue) = &self.issue else { return };
-        let was = before
-            .iter()
-            .find(|condition| condition.type_ == Kind::Issued.name());
+        let was = Kind::Issued.among(before);
         let is_news = was.is_none_or(|was| was.reason != issue.reason.to_string());
         let needs_somebody = matches!(
             issue.reason,

@@ -89,6 +89,14 @@ pub struct RolePatch {
     pub max_session_duration: Option<i64>,
 }
 
+impl RolePatch {
+    /// What a role is once this was sent.
+    pub fn lay_over(&self, role: &mut Role) {
+        role.description = self.description.clone().or(role.description.take());
+        role.max_session_duration = self.max_session_duration.or(role.max_session_duration);
+    }
+}
+
 #[derive(Serialize)]
 struct Trust<'a> {
     document: &'a str,

@@ -1,5 +1,7 @@
 //! Tags of users and roles: operations 50 to 52, 93 and 94. A role's tags stand in the role.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::shape::or_default;
@@ -14,6 +16,23 @@ pub struct Tag {
     /// At most 256 characters; absent in an answer = empty.
     #[serde(default, deserialize_with = "or_default")]
     pub value: String,
+}
+
+impl Tag {
+    /// As the API has them.
+    pub fn list(by_key: &BTreeMap<String, String>) -> Vec<Self> {
+        let tag = |(key, value): (&String, &String)| Self {
+            key: key.clone(),
+            value: value.clone(),
+        };
+        by_key.iter().map(tag).collect()
+    }
+
+    /// As a spec has them.
+    pub fn by_key(list: &[Self]) -> BTreeMap<String, String> {
+        let pair = |tag: &Self| (tag.key.clone(), tag.value.clone());
+        list.iter().map(pair).collect()
+    }
 }
 
 impl Api {

@@ -165,11 +165,7 @@ impl UpCloud {
         tags: &BTreeMap<String, String>,
     ) -> Result<(), Fault> {
         let (api, lane) = (self.api(), Lane::Write);
-        let pairs = tags.iter().map(|(key, value)| Tag {
-            key: key.clone(),
-            value: value.clone(),
-        });
-        let all: Vec<_> = pairs.collect();
+        let all = Tag::list(tags);
         match who {
             Owner::User(name) => api.replace_user_tags(lane, of, name, &all).await?,
             Owner::Role(name) => api.replace_role_tags(lane, of, name, &all).await?,

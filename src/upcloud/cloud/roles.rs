@@ -42,10 +42,7 @@ impl UpCloud {
         patch: &RolePatch,
     ) -> Result<(), Fault> {
         self.api().modify_role(Lane::Write, of, name, patch).await?;
-        self.shared.roles.edit(of, name, |row| {
-            row.description = patch.description.clone().or(row.description.take());
-            row.max_session_duration = patch.max_session_duration.or(row.max_session_duration);
-        });
+        self.shared.roles.edit(of, name, |row| patch.lay_over(row));
         Ok(())
     }
 

@@ -92,7 +92,7 @@ impl Remote {
                 .collect(),
             boundary_hidden: facts.bounds.boundary_hidden && role.permissions_boundary.is_none(),
             boundary: role.permissions_boundary.clone(),
-            tags: role.tags.as_deref().map(rights::by_key),
+            tags: role.tags.as_deref().map(Tag::by_key),
         };
         Self { role, has }
     }
@@ -212,17 +212,13 @@ impl External for IamRole {
     }
 
     async fn create(cloud: &UpCloud, at: &RolePlace, want: &Desired) -> Result<Remote, Fault> {
-        let tags = want.rights.tags.iter().map(|(key, value)| Tag {
-            key: key.clone(),
-            value: value.clone(),
-        });
         let new = NewRole {
             name: at.name.clone(),
             assume_role_policy_document: document::text(&want.trust),
             description: want.description.clone(),
             max_session_duration: want.session,
             permissions_boundary: want.rights.boundary.clone(),
-            tags: tags.collect(),
+            tags: Tag::list(&want.rights.tags),
         };
         let mut made = cloud.create_role(&at.service, &new).await?;
         made.tags.get_or_insert(new.tags);
@@ -255,10 +251,7 @@ impl External for IamRole {
             }
             Change::Modify(patch) => {
                 cloud.modify_role(service, name, patch).await?;
-                let role = &mut now.role;
-                role.description = patch.description.clone().or(role.description.take());
-                role.max_session_duration =
-                    patch.max_session_duration.or(role.max_session_duration);
+                patch.lay_over(&mut now.role);
             }
         }
         Ok(())

@@ -25,7 +25,7 @@ use crate::{
     upcloud::{
         access::{self, Policy, Powers},
         account::Account,
-        api::{Owner, ServiceId, User},
+        api::{Owner, ServiceId, Tag, User},
         bucket::Bucket,
         cloud::{Seen, UpCloud},
         iam_group::IamGroup,
@@ -117,7 +117,7 @@ impl Remote {
             inline: facts.grants.inline(),
             boundary_hidden: facts.bounds.boundary_hidden && user.permissions_boundary.is_none(),
             boundary: user.permissions_boundary.clone(),
-            tags: user.tags.as_deref().map(rights::by_key),
+            tags: user.tags.as_deref().map(Tag::by_key),
         };
         let joined = facts.groups.iter();
         let pair = |joined: &Joined| {
@@ -273,7 +273,7 @@ impl External for IamUser {
         }
         if depth.tags && now.has.tags.is_none() {
             let tags = cloud.user_tags(service, user).await?;
-            now.has.tags = Some(rights::by_key(&tags));
+            now.has.tags = Some(Tag::by_key(&tags));
         }
         if let Some(want) = want {
             // Set again, and told anew whether it shows.

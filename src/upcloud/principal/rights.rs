@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::{
     engine::{external::Held, fault::Fault},
     upcloud::{
-        api::{Owner, ServiceId, Tag},
+        api::{Owner, ServiceId},
         cloud::UpCloud,
         document,
     },
@@ -444,12 +444,6 @@ pub async fn strip(
         cloud.erase_inline(service, who, name).await?;
     }
     Ok(())
-}
-
-/// Tags of an answer by key.
-pub fn by_key(tags: &[Tag]) -> BTreeMap<String, String> {
-    let pair = |tag: &Tag| (tag.key.clone(), tag.value.clone());
-    tags.iter().map(pair).collect()
 }
 
 #[cfg(test)]

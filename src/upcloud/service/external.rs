@@ -22,6 +22,7 @@ use crate::{
         keyring::NoKeys,
         known::Known,
         reason::Reason,
+        status::Kind,
     },
     upcloud::{
         account::Account,
@@ -308,8 +309,8 @@ impl External for ObjectStorageService {
             "allowedNamespaces": self.spec.allowed_namespaces,
             "boundaries": facts.map(|facts| &facts.boundaries),
             // Consent to use the account is its children's as well.
-            "isRefused": self.says("Resolved", Reason::ReferenceNotAllowed),
-            "isLost": self.says("Ready", Reason::RemoteLost),
+            "isRefused": self.says(Kind::Resolved, Reason::ReferenceNotAllowed),
+            "isLost": self.says(Kind::Ready, Reason::RemoteLost),
         })
     }
 
