@@ -22,7 +22,7 @@ refused() {
     fi
 }
 refused replicas=two
-refused replicas=2
+refused replicas=6
 refused image.digest=latest
 refused watchNamespace=Team_A
 refused secrets.fences=false

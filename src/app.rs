@@ -25,12 +25,16 @@ use crate::{
         index::{Owners, References},
         known::Known,
         object::{ANSWER, Trouble, answered},
+        office::{Led, Office},
         pass::Engine,
+        pulse::Pulse,
         secret::{FENCE, Secrets},
         secret_watch::{self, Sightings},
         wake::Wakes,
     },
     kinds,
+    lease::{Election, Terms},
+    server::LEADERSHIP,
     wire::{Wire, WireLayer},
 };
 
@@ -43,6 +47,8 @@ pub struct Options {
     pub settings: Settings,
     /// Namespace of the operator itself, in which the fence is checked. `None`: the fence is not checked, on purpose.
     pub fence_namespace: Option<String>,
+    /// The election it takes part in. `None`: it works at once, so it must be the only one.
+    pub lease: Option<Terms>,
 }
 
 /// One operator.
@@ -51,6 +57,8 @@ pub struct App {
     sightings: Option<Arc<Sightings>>,
     core: Arc<Core>,
     mailbox: crate::engine::event::Mailbox,
+    /// For the Lease: a client that no lack of leadership stops.
+    free: Option<Client>,
     outside: Outside,
     options: Options,
 }
@@ -73,11 +81,23 @@ impl App {
         clock: Clock,
         options: Options,
     ) -> anyhow::Result<Self> {
+        let office = Arc::new(match &options.lease {
+            Some(_) => Office::of_candidate(),
+            None => Office::default(),
+        });
+        let free = Arc::clone(&wire);
+        let wire: Arc<dyn Wire> = Arc::new(Led::new(wire, Arc::clone(&office)));
         let watching =
             client(config.clone(), &wire).context("cannot build the client for watches")?;
         let mut patient = config;
         // A repeated write whose first answer was lost would look like somebody else's.
         patient.default_retry = false;
+        let free = match &options.lease {
+            Some(_) => Some(
+                client(patient.clone(), &free).context("cannot build the client for the Lease")?,
+            ),
+            None => None,
+        };
         let kube = client(patient, &wire).context("cannot build the client for writes")?;
         let wakes = Arc::new(Wakes::new(clock.clone()));
         let (events, mailbox) = Events::new(kube.clone(), clock.clone());
@@ -100,6 +120,8 @@ impl App {
             depths: Depths::default(),
             hands: Hands::default(),
             gate: Gate::default(),
+            office,
+            pulse: Pulse::default(),
         };
         let outside = Outside { clock, wire };
         Ok(Self {
@@ -107,6 +129,7 @@ impl App {
             sightings,
             core: Arc::new(core),
             mailbox,
+            free,
             outside,
             options,
         })
@@ -117,9 +140,13 @@ impl App {
         Arc::clone(&self.core)
     }
 
-    /// Runs until `stop` ends and the passes under way are through.
+    /// Runs until `stop` ends and the passes under way that change something are through, [`GRACE`] at most. An error if leadership is
+    /// lost: then everything ends where it stands.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let stop: Stop = stop.boxed().shared();
+        if self.options.lease.is_some() {
+            self.core.gate.shut(LEADERSHIP);
+        }
         let mut setup = Setup {
             app: &self,
             stop: &stop,
@@ -127,7 +154,7 @@ impl App {
         };
         kinds::set_up(&mut setup);
         let controllers = setup.controllers;
-        let wakes = Arc::clone(&self.core.wakes);
+        let (core, wakes) = (Arc::clone(&self.core), Arc::clone(&self.core.wakes));
         let watch = self.sightings.map(|sightings| {
             secret_watch::watch(
                 Arc::clone(&self.core),
@@ -138,17 +165,20 @@ impl App {
         });
         let fence = fence(Arc::clone(&self.core), self.options.fence_namespace.clone());
         // Each is ended with the operator: nothing of it runs on after a crash.
-        let _timer = AbortOnDropHandle::new(tokio::spawn(async move { wakes.run().await }));
+        let _timer =
+            AbortOnDropHandle::new(tokio::spawn(async move { wakes.run(&core.pulse).await }));
         let _mailbox = AbortOnDropHandle::new(tokio::spawn(self.mailbox.run()));
         let _watch = watch.map(|watch| AbortOnDropHandle::new(tokio::spawn(watch)));
         let _fence = AbortOnDropHandle::new(tokio::spawn(fence));
         let controllers = controllers
             .into_iter()
             .map(|run| AbortOnDropHandle::new(tokio::spawn(run)));
-        for done in futures::future::join_all(controllers).await {
-            done.context("a controller ended by a bug")?;
-        }
-        Ok(())
+        let work = Box::pin(work(controllers.collect(), Arc::clone(&self.core), stop));
+        let Some((terms, free)) = self.options.lease.zip(self.free) else {
+            return work.await;
+        };
+        let election = Election::new(free, terms, Arc::clone(&self.core.office));
+        led(work, election, &self.core).await
     }
 }
 
@@ -180,6 +210,57 @@ impl Setup<'_> {
     }
 }
 
+/// Ends when the controllers have, which they do once `stop` has ended and their passes are through.
+///
+/// A pass that changes something is let finish, within [`GRACE`]. Of the others, which only look, the slow ones are not waited for.
+async fn work(
+    controllers: Vec<AbortOnDropHandle<()>>,
+    core: Arc<Core>,
+    stop: Stop,
+) -> anyhow::Result<()> {
+    let enough = async {
+        stop.await;
+        if tokio::time::timeout(GRACE, core.hands.rest())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "passes are cut off after {} s; they are taken up again",
+                GRACE.as_secs()
+            );
+        }
+        tokio::time::sleep(BREATH).await;
+    };
+    tokio::select! {
+        ends = futures::future::join_all(controllers) => {
+            for done in ends {
+                done.context("a controller ended by a bug")?;
+            }
+        }
+        () = enough => {}
+    }
+    Ok(())
+}
+
+/// Works while this operator leads, and hands over in the end.
+async fn led(
+    work: impl Future<Output = anyhow::Result<()>> + Unpin,
+    mut election: Election,
+    core: &Core,
+) -> anyhow::Result<()> {
+    let term = async {
+        election.win().await;
+        core.gate.open(LEADERSHIP);
+        election.keep().await
+    };
+    let done = tokio::select! {
+        done = work => done,
+        lost = term => return Err(lost.into()),
+    };
+    election.release().await;
+    done
+}
+
 fn client(config: Config, wire: &Arc<dyn Wire>) -> anyhow::Result<Client> {
     let builder = ClientBuilder::try_from(config)?;
     Ok(builder
@@ -204,13 +285,18 @@ async fn fence(core: Arc<Core>, namespace: Option<String>) {
             Ok(true) => core.gate.open(FENCE_GATE),
             Ok(false) => {
                 core.gate.shut(FENCE_GATE);
-                tracing::error!(
-                    "the admission fence does not stand: a Secret without our label could be made in {namespace}. \
+                let why = format!(
+                    "it does not stand: a Secret without our label could be made in {namespace}. \
                      Nothing is done until deploy/base/fence.yaml is installed and names this ServiceAccount"
                 );
+                if core.gate.because(FENCE_GATE, &why) {
+                    tracing::error!("the admission fence: {why}");
+                }
             }
             // Not knowing for a moment does not make the fence fall; not knowing at start keeps the gate shut.
             Err(trouble) => {
+                core.gate
+                    .because(FENCE_GATE, &format!("it could not be checked: {trouble}"));
                 tracing::warn!(error = %trouble, "the admission fence could not be checked");
             }
         }
@@ -245,5 +331,7 @@ async fn fence_stands(kube: &Client, namespace: &str) -> Result<bool, Trouble> {
     }
 }
 
-/// Longest time that a graceful stop may take: one answer of the API server and one of a cloud.
+/// For passes that change nothing, to say what they have seen.
+const BREATH: Duration = Duration::from_millis(200);
+/// Longest time that passes may take to finish at a graceful stop: one answer of the API server and one of a cloud.
 pub const GRACE: Duration = Duration::from_secs(ANSWER.as_secs() + 30);

@@ -5,15 +5,16 @@ use std::{net::SocketAddr, sync::Arc};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use tokio::net::TcpListener;
 
-use crate::engine::core::Core;
+use crate::engine::{core::Core, office::Standing};
 
-/// Serves `/livez` and `/readyz` until its future is dropped.
+/// Serves `/livez`, `/healthz` (the same) and `/readyz` until its future is dropped.
 ///
-/// Live: the process answers. Ready: every kind's objects are listed and the admission fence stands, so passes run; otherwise the answer
-/// names what is missing.
+/// Live: every loop of the engine turns. Ready: every kind's objects are listed, the admission fence stands, and the Lease says who
+/// leads; so this operator works, or could at once. Otherwise the answer has a line for each thing that is missing.
 pub async fn serve(listener: TcpListener, core: Arc<Core>) -> std::io::Result<()> {
     let routes = Router::new()
-        .route("/livez", get(|| async { "ok\n" }))
+        .route("/livez", get(live))
+        .route("/healthz", get(live))
         .route("/readyz", get(ready))
         .with_state(core);
     axum::serve(listener, routes).await
@@ -24,14 +25,45 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
-async fn ready(State(core): State<Arc<Core>>) -> (StatusCode, String) {
-    let missing = core.gate.shut_by();
-    if missing.is_empty() {
+async fn live(State(core): State<Arc<Core>>) -> (StatusCode, String) {
+    let hanging = core.pulse.hanging();
+    if hanging.is_empty() {
         return (StatusCode::OK, "ok\n".into());
     }
-    let names = missing.into_iter().collect::<Vec<_>>().join(", ");
-    (
-        StatusCode::SERVICE_UNAVAILABLE,
-        format!("waiting for: {names}\n"),
-    )
+    let lines = hanging
+        .into_iter()
+        .map(|(name, since)| format!("{name} hangs: no beat for {} s\n", since.as_secs()));
+    (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
 }
+
+async fn ready(State(core): State<Arc<Core>>) -> (StatusCode, String) {
+    let mut missing = core.gate.causes();
+    missing.remove(LEADERSHIP);
+    let standing = core.office.standing();
+    if let Standing::Unsure(why) = &standing {
+        missing.insert(LEADERSHIP.into(), why.clone());
+    }
+    if missing.is_empty() {
+        return (StatusCode::OK, format!("ok{}\n", role(&standing)));
+    }
+    let lines = missing.into_iter().map(|(what, why)| {
+        if why.is_empty() {
+            format!("waiting for {what}\n")
+        } else {
+            format!("waiting for {what}: {why}\n")
+        }
+    });
+    (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
+}
+
+fn role(standing: &Standing) -> String {
+    match standing {
+        Standing::Alone | Standing::Unsure(_) => String::new(),
+        Standing::Leading(_) => ": leading".into(),
+        Standing::StandingBy(Some(holder)) => format!(": standing by, {holder} leads"),
+        Standing::StandingBy(None) => ": standing by".into(),
+    }
+}
+
+/// Who keeps the gate shut while another operator leads. A standby is ready all the same.
+pub const LEADERSHIP: &str = "leadership";

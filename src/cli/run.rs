@@ -12,8 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    app::{App, GRACE, Options},
+    app::{App, Options},
     engine::{clock::Clock, controller::Scope, core::Settings},
+    lease::Terms,
     server, telemetry,
     wire::Open,
 };
@@ -35,6 +36,24 @@ pub struct Run {
         default_value = "cooper-system"
     )]
     own_namespace: String,
+    /// Work at once, without electing one operator of several: only where no other can run.
+    #[arg(long)]
+    no_leader_election: bool,
+    /// Name of the Lease, in --own-namespace. Operators that watch the same must have the same one.
+    #[arg(long, value_name = "NAME", default_value = "cooper")]
+    lease_name: String,
+    /// Who this operator is in the Lease; something random is added.
+    #[arg(long, value_name = "NAME", env = "HOSTNAME", default_value = "cooper")]
+    identity: String,
+    /// How long the lease of an operator that died is left alone, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(2..=3600))]
+    lease_duration: u64,
+    /// How long without a renewal an operator goes on working, in seconds; less than --lease-duration.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    renew_deadline: u64,
+    /// Time between two renewals, in seconds; less than half of --renew-deadline.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    retry_period: u64,
     /// Do not check that the admission fence stands. Without the fence the operator's rights open every Secret.
     #[arg(long)]
     no_fence_check: bool,
@@ -71,6 +90,7 @@ impl Run {
 
     async fn operate(self) -> anyhow::Result<()> {
         let config = self.config().await?;
+        let lease = self.terms()?;
         let options = Options {
             scope: self.namespace.map_or(Scope::Cluster, Scope::Namespace),
             settings: Settings {
@@ -80,6 +100,7 @@ impl Run {
                 ..Settings::default()
             },
             fence_namespace: (!self.no_fence_check).then_some(self.own_namespace),
+            lease,
         };
         let app = App::new(config, Arc::new(Open), Clock::system(), options)?;
         let listener = server::bind(self.listen)
@@ -102,7 +123,24 @@ impl Run {
         }
         tracing::info!("stopping: passes under way are finished first");
         let _ = told.send(());
-        tokio::time::timeout(GRACE, running).await.unwrap_or(Ok(()))
+        running.await
+    }
+
+    /// The election to take part in.
+    fn terms(&self) -> anyhow::Result<Option<Terms>> {
+        if self.no_leader_election {
+            return Ok(None);
+        }
+        let terms = Terms {
+            namespace: self.own_namespace.clone(),
+            name: self.lease_name.clone(),
+            identity: format!("{}_{:08x}", self.identity, rand::random::<u32>()),
+            duration: Duration::from_secs(self.lease_duration),
+            deadline: Duration::from_secs(self.renew_deadline),
+            retry: Duration::from_secs(self.retry_period),
+        };
+        terms.check()?;
+        Ok(Some(terms))
     }
 
     async fn config(&self) -> anyhow::Result<Config> {

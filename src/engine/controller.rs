@@ -34,6 +34,7 @@ use super::{
     core::Core,
     external::{Ref, Target},
     guarded::{Guarded, Watched},
+    pulse::BEAT,
     subject::target_of,
     wake::{Cause, Wake},
 };
@@ -89,6 +90,7 @@ pub fn controller<K: Watched, C: Controlled<K>>(
         Scope::Cluster => Api::<Guarded<K>>::all(client),
         Scope::Namespace(namespace) => Api::<Guarded<K>>::namespaced(client, &namespace),
     };
+    let (beating, loop_name) = (Arc::clone(&core), hold.clone());
     let seen = Arc::new(Seen {
         kind: Arc::clone(&kind),
         core,
@@ -96,6 +98,7 @@ pub fn controller<K: Watched, C: Controlled<K>>(
         listing: Mutex::default(),
         offers: Mutex::default(),
     });
+    let broken = Arc::clone(&seen);
     let watch = watcher(api, watcher::Config::default())
         .default_backoff()
         .modify({
@@ -109,9 +112,16 @@ pub fn controller<K: Watched, C: Controlled<K>>(
         .inspect_ok(move |event| seen.event(event))
         .touched_objects()
         .map_ok(|object| ReconcileRequest::from(ObjectRef::from_obj(&object)))
-        .inspect_err(|error| tracing::warn!(%error, "watch broke; it is taken up again"))
+        .inspect_err(move |error| broken.broke(error))
         .filter_map(|request| std::future::ready(request.ok()));
-    let queue = stream::select(watch, woken(wakes, Arc::clone(&kind)))
+    let beats = beats(Arc::clone(&beating), loop_name.clone());
+    let stop = async move {
+        stop.await;
+        beating.gate.close();
+        beating.pulse.end(&loop_name);
+    };
+    let queue = stream::select(watch, woken(wakes, Arc::clone(&kind)));
+    let queue = stream::select(queue, beats)
         .map(Ok::<_, watcher::Error>)
         .take_until(Box::pin(stop));
     run(Box::pin(queue), store, kind)
@@ -125,8 +135,17 @@ async fn run<K: Watched, C: Controlled<K>>(
     store: Store<Guarded<K>>,
     kind: Arc<C>,
 ) {
+    let shelf = store.clone();
     let one = |stored: Arc<Guarded<K>>, kind: Arc<C>| {
+        let shelf = shelf.clone();
         Box::pin(async move {
+            if !kind.core().gate.pass().await {
+                return Ok(Action::await_change());
+            }
+            // Behind the gate of a standby it may have waited for days: what it is now counts, if it still is.
+            let Some(stored) = shelf.get(&ObjectRef::from_obj(&*stored)) else {
+                return Ok(Action::await_change());
+            };
             let target = target_of::<K>(stored.meta());
             // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
             // Dropping the controller, as a crash does, ends it too.
@@ -200,6 +219,55 @@ fn woken<K: Watched, C: Controlled<K>>(
     })
 }
 
+/// No entries at all, but a beat whenever the queue is asked for one.
+fn beats<K: Watched>(
+    core: Arc<Core>,
+    name: String,
+) -> impl Stream<Item = ReconcileRequest<Guarded<K>>> {
+    let ticks = stream::unfold(tokio::time::interval(BEAT), |mut ticks| async move {
+        ticks.tick().await;
+        Some(((), ticks))
+    });
+    Box::pin(ticks.filter_map(move |()| {
+        core.pulse.beat(&name);
+        std::future::ready(None)
+    }))
+}
+
+/// Why a kind cannot be watched, and what helps.
+fn hindrance(name: &str, error: &watcher::Error) -> String {
+    let refused = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(&**status),
+        _ => None,
+    };
+    match refused {
+        Some(status) if status.code == 404 => format!(
+            "the CRD {name} is not installed; apply the folder crds/ of this version, or set crds.install in the chart. It is looked for every 30 s"
+        ),
+        Some(status) if status.code == 403 => format!(
+            "the operator may not list it: {}; install the roles of this version",
+            status.message
+        ),
+        _ => format!("it cannot be listed: {}", chain(error)),
+    }
+}
+
+/// An error with its causes: the outermost alone seldom says what is wrong.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        let more = deeper.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = deeper.source();
+    }
+    text
+}
+
 /// What the watch has shown so far.
 struct Seen<K: Watched, C> {
     kind: Arc<C>,
@@ -225,6 +293,18 @@ impl<K: Watched, C: Controlled<K>> Seen<K, C> {
             }
             watcher::Event::Apply(stored) => self.applied(stored),
             watcher::Event::Delete(stored) => self.gone(stored),
+        }
+    }
+
+    /// The watch broke, or never stood; it is taken up again by itself.
+    fn broke(&self, error: &watcher::Error) {
+        let why = hindrance(&self.hold, error);
+        if self.core.gate.because(&self.hold, &why) {
+            tracing::warn!(kind = %self.hold, "nothing is done until this kind is listed: {why}");
+        } else if self.core.gate.shut_by().contains(&self.hold) {
+            tracing::debug!(kind = %self.hold, "still not listed: {why}");
+        } else {
+            tracing::warn!(kind = %self.hold, "the watch broke and is taken up again: {why}");
         }
     }
 

@@ -1,10 +1,15 @@
 //! What all controllers of one operator share. One value, no globals: dropping it is a crash, building it anew is a restart.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     clock::Clock,
@@ -15,6 +20,8 @@ use super::{
     hands::Hands,
     index::{Owners, References},
     known::Known,
+    office::Office,
+    pulse::Pulse,
     secret::Secrets,
     wake::{Cause, Wakes},
 };
@@ -69,8 +76,12 @@ pub struct Core {
     pub depths: Depths,
     /// How many passes work at once.
     pub hands: Hands,
-    /// Closed until every store is filled and the fence stands.
+    /// Closed until every store is filled, the fence stands and this operator leads.
     pub gate: Gate,
+    /// Whether this operator may write.
+    pub office: Arc<Office>,
+    /// Whether its loops turn.
+    pub pulse: Pulse,
 }
 
 impl Core {
@@ -84,13 +95,16 @@ impl Core {
 
 /// Holds all passes back while anybody keeps it shut.
 pub struct Gate {
-    shut_by: watch::Sender<BTreeSet<String>>,
+    /// Who, and why if that can be told.
+    shut_by: watch::Sender<BTreeMap<String, String>>,
+    closing: CancellationToken,
 }
 
 impl Default for Gate {
     fn default() -> Self {
         Self {
-            shut_by: watch::Sender::new(BTreeSet::new()),
+            shut_by: watch::Sender::new(BTreeMap::new()),
+            closing: CancellationToken::new(),
         }
     }
 }
@@ -99,24 +113,89 @@ impl Gate {
     /// Keeps the gate shut under this name.
     pub fn shut(&self, by: &str) {
         self.shut_by.send_modify(|names| {
-            names.insert(by.to_owned());
+            names.entry(by.to_owned()).or_default();
         });
+    }
+
+    /// Says why it is shut under this name, if it is. Answers whether that is news.
+    pub fn because(&self, by: &str, why: &str) -> bool {
+        let mut is_news = false;
+        self.shut_by.send_if_modified(|names| {
+            if let Some(said) = names.get_mut(by).filter(|said| *said != why) {
+                why.clone_into(said);
+                is_news = true;
+            }
+            is_news
+        });
+        is_news
     }
 
     /// Lets go of it.
     pub fn open(&self, by: &str) {
-        self.shut_by.send_if_modified(|names| names.remove(by));
+        self.shut_by
+            .send_if_modified(|names| names.remove(by).is_some());
     }
 
     /// Who keeps it shut now.
     pub fn shut_by(&self) -> BTreeSet<String> {
+        self.shut_by.borrow().keys().cloned().collect()
+    }
+
+    /// Who keeps it shut now, each with what is known of the cause.
+    pub fn causes(&self) -> BTreeMap<String, String> {
         self.shut_by.borrow().clone()
     }
 
-    /// Returns once nobody keeps it shut.
-    pub async fn pass(&self) {
+    /// The operator stops: no pass begins any more.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Returns once the operator stops.
+    pub async fn closed(&self) {
+        self.closing.cancelled().await;
+    }
+
+    /// Returns once nobody keeps it shut, and whether a pass may begin: not when the operator stops.
+    pub async fn pass(&self) -> bool {
         let mut names = self.shut_by.subscribe();
-        // The sender lives in this very value.
-        let _ = names.wait_for(BTreeSet::is_empty).await;
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => false,
+            // The sender lives in this very value.
+            _ = names.wait_for(BTreeMap::is_empty) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn nobody_passes_a_gate_that_is_shut_or_closing() {
+        let gate = Gate::default();
+        assert_eq!(gate.pass().now_or_never(), Some(true));
+        gate.shut("a");
+        gate.shut("b");
+        gate.open("a");
+        assert_eq!(gate.pass().now_or_never(), None);
+        gate.close();
+        assert_eq!(gate.pass().now_or_never(), Some(false));
+        gate.open("b");
+        assert_eq!(gate.pass().now_or_never(), Some(false));
+    }
+
+    #[test]
+    fn a_cause_is_news_once_and_only_while_the_gate_is_shut() {
+        let gate = Gate::default();
+        assert!(!gate.because("a", "no CRD"));
+        gate.shut("a");
+        assert!(gate.because("a", "no CRD"));
+        assert!(!gate.because("a", "no CRD"));
+        gate.shut("a");
+        assert_eq!(gate.causes().get("a").map(String::as_str), Some("no CRD"));
     }
 }

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use super::external::AccountKey;
 
@@ -30,6 +30,27 @@ pub struct Hands {
     working: Mutex<HashMap<AccountKey, Arc<Semaphore>>>,
     looking: Semaphore,
     glancing: Semaphore,
+    held: Arc<watch::Sender<Held>>,
+}
+
+/// Hands that are held now.
+#[derive(Clone, Copy, Debug, Default)]
+struct Held {
+    count: usize,
+    /// None is given out any more.
+    closed: bool,
+}
+
+/// Held by a pass that makes, mends or deletes, to its end.
+pub struct Hand {
+    _permit: OwnedSemaphorePermit,
+    held: Arc<watch::Sender<Held>>,
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.held.send_modify(|held| held.count -= 1);
+    }
 }
 
 impl Default for Hands {
@@ -38,20 +59,43 @@ impl Default for Hands {
             working: Mutex::default(),
             looking: Semaphore::new(LOOKING),
             glancing: Semaphore::new(GLANCING),
+            held: Arc::new(watch::Sender::new(Held::default())),
         }
     }
 }
 
 impl Hands {
     /// One for making, mending or deleting in an account; in the order of the calls.
-    pub async fn work(&self, account: &AccountKey) -> Option<OwnedSemaphorePermit> {
+    ///
+    /// Once the operator stops there is none for anybody: who waits has not begun, and another operator will do it.
+    pub async fn work(&self, account: &AccountKey) -> Option<Hand> {
         let hands = {
             let mut all = self.working.lock().unwrap_or_else(PoisonError::into_inner);
             let fresh = || Arc::new(Semaphore::new(WORKING));
             Arc::clone(all.entry(account.clone()).or_insert_with(fresh))
         };
         // Nobody closes it.
-        hands.acquire_owned().await.ok()
+        let permit = hands.acquire_owned().await.ok()?;
+        let mut is_closed = false;
+        self.held.send_modify(|held| {
+            is_closed = held.closed;
+            held.count += usize::from(!is_closed);
+        });
+        if is_closed {
+            return std::future::pending().await;
+        }
+        Some(Hand {
+            _permit: permit,
+            held: Arc::clone(&self.held),
+        })
+    }
+
+    /// Gives out no hand any more, and returns when the last one is back: nothing is changed at a cloud from then on.
+    pub async fn rest(&self) {
+        self.held.send_modify(|held| held.closed = true);
+        let mut held = self.held.subscribe();
+        // The sender lives in this very value.
+        let _ = held.wait_for(|held| held.count == 0).await;
     }
 
     /// A place for a pass over what was as wanted when it was last looked at; those over news do not wait here.
@@ -90,5 +134,16 @@ mod tests {
         assert!(hands.work(&idle).now_or_never().is_some());
         held.pop();
         assert!(hands.work(&busy).now_or_never().is_some());
+    }
+
+    #[test]
+    fn hands_come_to_rest_when_the_last_is_back_and_no_other_is_given_out() {
+        let hands = Hands::default();
+        let mut held = hands.work(&account("a")).now_or_never();
+        let mut rest = Box::pin(hands.rest());
+        assert!((&mut rest).now_or_never().is_none());
+        assert!(hands.work(&account("b")).now_or_never().is_none());
+        held.take();
+        assert!(rest.now_or_never().is_some());
     }
 }

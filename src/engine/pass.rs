@@ -16,7 +16,6 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Resource};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     account::Link,
@@ -25,6 +24,7 @@ use super::{
     external::{AccountKey, External, Remark, View},
     fault::{Class, Fault},
     guarded::Guarded,
+    hands::Hand,
     intent::{ABANDON, Intent},
     memory::{Deep, Memo},
     object::{Trouble, answered},
@@ -55,9 +55,11 @@ pub enum Stop {
 /// takes memory only once it begins.
 pub async fn pass<K: External>(stored: Arc<Guarded<K>>, engine: Arc<Engine<K>>) {
     let core = Arc::clone(&engine.core);
-    core.gate.pass().await;
     let _place = if is_calm(&stored) {
-        core.hands.glance().await
+        tokio::select! {
+            place = core.hands.glance() => place,
+            () = core.gate.closed() => return,
+        }
     } else {
         None
     };
@@ -126,7 +128,7 @@ pub(super) struct Pass<'e, K: External> {
     /// The account whose session this pass works with.
     reached: Option<AccountKey>,
     /// Taken before this pass writes, and kept to its end.
-    hand: Option<OwnedSemaphorePermit>,
+    hand: Option<Hand>,
     /// Whether this pass made a key.
     minted: bool,
     /// When to look again, if something in the pass knows better than the outcome.

@@ -10,7 +10,11 @@ use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::{clock::Clock, external::Target};
+use super::{
+    clock::Clock,
+    external::Target,
+    pulse::{BEAT, Pulse},
+};
 
 /// Why a resource is looked at although it did not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,9 @@ pub struct Wake {
     /// Why.
     pub cause: Cause,
 }
+
+/// The name of the timer among the loops that beat.
+const TIMER: &str = "timer";
 
 /// Group and kind.
 type Kind = (Cow<'static, str>, Cow<'static, str>);
@@ -118,18 +125,23 @@ impl Wakes {
     }
 
     /// Wakes whatever becomes due; runs for as long as the operator.
-    pub async fn run(&self) {
+    pub async fn run(&self, pulse: &Pulse) {
         loop {
+            pulse.beat(TIMER);
             let (ready, next) = self.take_due();
             for target in &ready {
                 self.wake(target, Cause::Due);
             }
-            match next {
-                Some(moment) => tokio::select! {
-                    () = self.clock.sleep_until(moment) => {}
-                    () = self.changed.notified() => {}
-                },
-                None => self.changed.notified().await,
+            let due = async {
+                match next {
+                    Some(moment) => self.clock.sleep_until(moment).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = due => {}
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(BEAT) => {}
             }
         }
     }
@@ -180,7 +192,7 @@ mod tests {
         wakes.at(&target("first"), Some(later(now, Duration::from_mins(5))));
         let timer = tokio::spawn({
             let wakes = wakes.clone();
-            async move { wakes.run().await }
+            async move { wakes.run(&Pulse::default()).await }
         });
         tokio::task::yield_now().await;
         clock.advance(Duration::from_secs(1000));

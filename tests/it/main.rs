@@ -26,6 +26,7 @@ mod ground;
 mod ground_itself;
 mod hands;
 mod kinds;
+mod leading;
 mod life;
 mod losses;
 mod observing;

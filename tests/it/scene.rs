@@ -86,6 +86,7 @@ impl Scene {
             clock: self.clock.clone(),
             wire,
             settings: self.settings.clone(),
+            lease: None,
         };
         self.operator = Some(Operator::start(self.ground, &self.namespace, start).await);
     }

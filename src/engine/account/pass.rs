@@ -103,7 +103,6 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
 
 /// Looks at one account: reads its credentials, opens or checks its session, tells.
 pub async fn pass<A: Provider>(stored: Arc<Guarded<A>>, accounts: Arc<Accounts<A>>) {
-    accounts.core.gate.pass().await;
     let target = target_of::<A>(stored.meta());
     let now = accounts.core.clock.now();
     let desk = Desk {

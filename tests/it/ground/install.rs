@@ -112,7 +112,7 @@ async fn apply(client: &Client, object: &DynamicObject) {
 }
 
 /// The objects in the YAML files of a folder, by file name.
-fn documents(folder: &str) -> Vec<DynamicObject> {
+pub fn documents(folder: &str) -> Vec<DynamicObject> {
     let mut files: Vec<PathBuf> = fs::read_dir(repository(folder))
         .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
         .unwrap_or_default();

@@ -21,6 +21,7 @@ mod kubeconfig;
 mod namespace;
 mod operator;
 mod plane;
+pub mod process;
 mod tls;
 
 use std::path::PathBuf;

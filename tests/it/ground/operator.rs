@@ -9,6 +9,7 @@ use cooper::engine::{
     controller::Scope,
     core::{Core, Settings},
 };
+use cooper::lease::Terms;
 use cooper::wire::{Open, Side, Verdict, Wire, is_watch};
 use futures::future::BoxFuture;
 use http::{Method, Uri};
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Ground, SYSTEM, eventually};
+use crate::scene::Scene;
 
 /// A running operator that sees one namespace or all. Dropping it is a crash.
 pub struct Operator {
@@ -33,6 +35,8 @@ pub struct Start {
     pub wire: Arc<dyn Wire>,
     /// Its intervals.
     pub settings: Settings,
+    /// The election it takes part in.
+    pub lease: Option<Terms>,
 }
 
 impl Default for Start {
@@ -41,6 +45,7 @@ impl Default for Start {
             clock: Clock::system(),
             wire: Arc::new(Open),
             settings: Settings::default(),
+            lease: None,
         }
     }
 }
@@ -58,6 +63,12 @@ impl Operator {
         operator
     }
 
+    /// Starts one in the namespace of a scene, beside any that runs there, and does not wait.
+    pub async fn launch_beside(scene: &Scene, start: Start) -> Self {
+        let scope = Scope::Namespace(scene.namespace.to_string());
+        Self::launch(scene.ground, scope, start).await
+    }
+
     /// Starts one and does not wait.
     async fn launch(ground: &Ground, scope: Scope, start: Start) -> Self {
         // Once a process, whoever is first; a second provider would make every client panic.
@@ -66,6 +77,7 @@ impl Operator {
             scope,
             settings: start.settings,
             fence_namespace: Some(SYSTEM.to_owned()),
+            lease: start.lease,
         };
         let app = App::new(
             ground.operator_config().await,

@@ -1,0 +1,264 @@
+//! Two operators, one Lease: the real program, stopped, killed, cut off, and started before its CRDs.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cooper::engine::core::Settings;
+use cooper::lease::Terms;
+use cooper::wire::{Side, Verdict, Wire};
+use http::{Method, Uri};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, DeleteParams, PostParams};
+use kube::runtime::wait::{await_condition, conditions};
+
+use crate::ground::process::{Process, Tunnel, flag, lease, may_lead};
+use crate::ground::{Ground, Need, Operator, Start, eventually};
+use crate::scene::{PATIENCE, Scene};
+
+/// Far longer than a test takes: whoever waits for it to run out fails.
+const NEVER: [&str; 3] = [
+    "--lease-duration=3600",
+    "--renew-deadline=3000",
+    "--retry-period=600",
+];
+/// Short, but long enough for a busy machine to renew in time.
+const SHORT: [&str; 3] = [
+    "--lease-duration=8",
+    "--renew-deadline=6",
+    "--retry-period=1",
+];
+
+/// Flags of an operator that sees a namespace and holds its Lease there.
+fn flags(namespace: &str, more: [&'static str; 3]) -> Vec<String> {
+    let own = [
+        flag("namespace", namespace),
+        flag("own-namespace", namespace),
+    ];
+    own.into_iter().chain(more.map(str::to_owned)).collect()
+}
+
+async fn start(scene: &Scene, way: Option<&str>, more: [&'static str; 3]) -> Process {
+    let flags = flags(&scene.namespace, more);
+    let flags: Vec<_> = flags.iter().map(String::as_str).collect();
+    Process::start(scene.ground, way, &flags).await
+}
+
+async fn scene() -> Scene {
+    let scene = Scene::without_operator().await;
+    may_lead(scene.ground, &scene.namespace).await;
+    scene
+}
+
+#[tokio::test]
+async fn a_graceful_stop_hands_over_at_once_with_the_shipped_rights() {
+    let ground = Ground::get().await;
+    if ground.lacks(&[Need::Own]) {
+        return;
+    }
+    let ground: &'static Ground = Box::leak(Box::new(Ground::own().await));
+    let scene = Scene::bare(ground).await;
+    let mut first = Process::start(ground, None, &NEVER).await;
+    first.says(200, "ok: leading").await;
+    let mut second = Process::start(ground, None, &NEVER).await;
+    second.says(200, "standing by, cooper_").await;
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
+
+    // Neither polls nor waits for an end: the second hears that the Lease was given back.
+    first.signal("TERM");
+    assert_eq!(first.end().await, Some(0), "{}", first.log());
+    second.says(200, "ok: leading").await;
+    scene.user().await;
+    scene.ready("IamUser", "ci").await;
+    assert!(
+        second.log().contains("leading: this operator works now"),
+        "{}",
+        second.log()
+    );
+
+    second.signal("TERM");
+    assert_eq!(second.end().await, Some(0), "{}", second.log());
+    assert_eq!(
+        lease(ground, crate::ground::SYSTEM, "holderIdentity").await,
+        ""
+    );
+}
+
+#[tokio::test]
+async fn a_standby_takes_over_from_an_operator_that_was_killed() {
+    let scene = scene().await;
+    let mut first = start(&scene, None, SHORT).await;
+    first.says(200, "ok: leading").await;
+    let second = start(&scene, None, SHORT).await;
+    second.says(200, "standing by").await;
+
+    first.signal("KILL");
+    assert_eq!(first.end().await, None);
+    second.says(200, "ok: leading").await;
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
+    assert_eq!(
+        lease(scene.ground, &scene.namespace, "leaseTransitions").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn an_operator_that_cannot_reach_the_api_server_ends_at_its_deadline() {
+    let scene = scene().await;
+    let tunnel = Tunnel::to(scene.ground).await;
+    let mut first = start(&scene, Some(&tunnel.url), SHORT).await;
+    first.says(200, "ok: leading").await;
+    let mut second = start(&scene, None, SHORT).await;
+    second.says(200, "standing by").await;
+
+    tunnel.freeze();
+    assert_eq!(first.end().await, Some(1), "{}", first.log());
+    assert!(
+        first.log().contains("leadership is lost"),
+        "{}",
+        first.log()
+    );
+    second.says(200, "ok: leading").await;
+    assert!(second.is_running());
+}
+
+#[tokio::test]
+async fn an_operator_without_its_crds_says_so_and_waits() {
+    let ground = Ground::get().await;
+    if ground.lacks(&[Need::Own]) {
+        return;
+    }
+    let ground: &'static Ground = Box::leak(Box::new(Ground::own().await));
+    let definitions: Api<CustomResourceDefinition> = Api::all(ground.admin());
+    let name = "customdomains.upcloud.cooper.dev";
+    let mut missing = definitions.get(name).await.unwrap();
+    let uid = missing.metadata.uid.clone().unwrap();
+    definitions
+        .delete(name, &DeleteParams::default())
+        .await
+        .unwrap();
+    let gone = await_condition(definitions.clone(), name, conditions::is_deleted(&uid));
+    tokio::time::timeout(PATIENCE, gone).await.unwrap().unwrap();
+
+    let mut operator = Process::start(ground, None, &[]).await;
+    let told = operator.says(503, "is not installed").await;
+    assert!(told.contains(name) && told.contains("crds/"), "{told}");
+    // The log follows in a moment.
+    eventually(PATIENCE, "the log says so too", async || {
+        let log = operator.log();
+        if log.contains(&format!("the CRD {name} is not installed")) {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })
+    .await;
+    assert_eq!(operator.ask("/healthz").await, (200, "ok\n".into()));
+    assert!(operator.is_running());
+
+    missing.metadata.resource_version = None;
+    missing.metadata.uid = None;
+    missing.status = None;
+    definitions
+        .create(&PostParams::default(), &missing)
+        .await
+        .unwrap();
+    operator.says(200, "ok: leading").await;
+}
+
+#[tokio::test]
+async fn without_rights_on_the_lease_nobody_is_ready() {
+    let scene = Scene::without_operator().await;
+    let operator = start(&scene, None, NEVER).await;
+    let told = operator.says(503, "waiting for leadership").await;
+    assert!(told.contains("cannot get resource \"leases\""), "{told}");
+}
+
+/// Notes every request but reads and dry runs.
+#[derive(Default)]
+struct Writes(Mutex<Vec<String>>);
+
+impl Wire for Writes {
+    fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
+        let text = uri.to_string();
+        if *method != Method::GET && !text.contains("dryRun=All") {
+            self.0
+                .lock()
+                .unwrap()
+                .push(format!("{side:?} {method} {text}"));
+        }
+        Verdict::Pass
+    }
+}
+
+fn terms(scene: &Scene, identity: &str) -> Terms {
+    Terms {
+        namespace: scene.namespace.to_string(),
+        name: "cooper".into(),
+        identity: identity.into(),
+        duration: Duration::from_secs(3600),
+        deadline: Duration::from_secs(3000),
+        retry: Duration::from_secs(600),
+    }
+}
+
+async fn candidate(scene: &Scene, identity: &str) -> (Operator, Arc<Writes>) {
+    let wire = Arc::new(Writes::default());
+    let start = Start {
+        clock: scene.clock.clone(),
+        wire: Arc::clone(&wire) as Arc<dyn Wire>,
+        settings: Settings::default(),
+        lease: Some(terms(scene, identity)),
+    };
+    (Operator::launch_beside(scene, start).await, wire)
+}
+
+#[tokio::test]
+async fn only_the_leader_writes_and_a_stop_lets_its_pass_finish() {
+    let scene = scene().await;
+    let (first, _) = candidate(&scene, "first").await;
+    first.ready().await;
+    let (second, writes) = candidate(&scene, "second").await;
+    eventually(PATIENCE, "the second stands by", async || {
+        let missing = second.core.gate.shut_by();
+        let stands_by = missing.len() == 1 && missing.contains("leadership");
+        if stands_by {
+            Ok(())
+        } else {
+            Err(format!("{missing:?}"))
+        }
+    })
+    .await;
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
+    scene.policy().await;
+    scene.ready("IamPolicy", "logs-rw").await;
+    assert!(
+        writes.0.lock().unwrap().is_empty(),
+        "{:?}",
+        writes.0.lock().unwrap()
+    );
+
+    // In the middle of a pass, with a slow cloud: the key that is being made reaches its Secret before the handover.
+    let slow = crate::ground::Fault::latency(Duration::from_secs(2)).on("POST", "users");
+    scene.cloud.fault(slow).await;
+    scene
+        .apply("IamUser", "ci", crate::scene::user_spec())
+        .await;
+    eventually(PATIENCE, "the user is being made", async || {
+        let user = scene.status("IamUser", "ci").await;
+        if user["origin"] == "Claimed" {
+            Ok(())
+        } else {
+            Err(user.to_string())
+        }
+    })
+    .await;
+    first.stop().await;
+    assert!(scene.secret("ci-s3").await.is_some());
+
+    second.ready().await;
+    scene.ready("IamUser", "ci").await;
+    second.stop().await;
+}
