@@ -4,7 +4,7 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test proof e2e clients bench lint crds build image
+.PHONY: help demo up down test proof e2e clients bench lint crds docs build image
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -46,13 +46,16 @@ lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@test -z "$$(gofmt -l tests/cluster)" || { gofmt -d tests/cluster; exit 1; }
-	@for script in demo/*.sh tests/cluster/*.sh tests/e2e/*.sh emulator/tests/*.sh .ci/run; do bash -n $$script || exit 1; done
+	@for script in demo/*.sh docs/site/*.sh tests/cluster/*.sh tests/e2e/*.sh emulator/tests/*.sh .ci/run; do bash -n $$script || exit 1; done
 	@charts/test.sh
-	@python3 docs/check-links.py
+	@docs/site/build.sh
 
 crds: ## write crds/ and docs/reference/ anew from the types
 	cargo run --quiet --package cooper -- crds --dir crds
 	cargo run --quiet --package cooper -- reference --dir docs/reference
+
+docs: ## the documentation as a site, in target/site; fails on a link that leads nowhere
+	@docs/site/build.sh
 
 build: ## the release binaries, in target/release
 	cargo build --release --workspace --bins

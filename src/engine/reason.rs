@@ -16,6 +16,13 @@ macro_rules! reasons {
             pub const GROUPS: &'static [(&'static str, &'static [Self])] =
                 &[$(($group, &[$(Self::$name),+])),+];
 
+            /// The reasons that a condition may have, each of which has a page in `docs/runbooks/reasons`; the others are of events alone.
+            pub fn of_conditions() -> impl Iterator<Item = Self> {
+                let groups = Self::GROUPS.iter();
+                let groups = groups.filter(|(heading, _)| !heading.ends_with("as events"));
+                groups.flat_map(|(_, reasons)| reasons.iter().copied())
+            }
+
             /// What it means, in one or two sentences.
             pub fn meaning(self) -> &'static str {
                 match self {
@@ -176,6 +183,8 @@ reasons! {
     LostKeys,
     /// The new key was not accepted by the storage endpoint.
     NewKeyNotAccepted,
+
+    => "Steps of access keys, as events"
     /// A key was made and committed.
     KeyIssued,
     /// A key was made whose answer was lost.

@@ -2,7 +2,7 @@
 //!
 //! The words are the doc lines of the code, so what `kubectl explain` says and what a page says is the same.
 
-use std::{fmt::Write as _, path::Path};
+use std::{collections::HashSet, fmt::Write as _, path::Path};
 
 use anyhow::Context;
 use serde_json::Value;
@@ -258,11 +258,17 @@ fn conditions() -> String {
         }
     }
     page.push_str("\nA kind may have a type of its own; its page says so.\n");
-    page.push_str("\n## Reasons\n\nOf conditions and of events. They are never renamed, so alerts can match on them.\n");
+    page.push_str("\n## Reasons\n\nOf conditions and of events. They are never renamed, so alerts can match on them. Each that a condition may have leads to a page that says what to do.\n");
+    let paged: HashSet<Reason> = Reason::of_conditions().collect();
     for (group, reasons) in Reason::GROUPS {
         let _ = write!(page, "\n### {group}\n\n| Reason | Means |\n|---|---|\n");
         for reason in *reasons {
-            let _ = writeln!(page, "| `{reason}` | {} |", cell(reason.meaning()));
+            let name = if paged.contains(reason) {
+                format!("[`{reason}`](../runbooks/reasons/{reason}.md)")
+            } else {
+                format!("`{reason}`")
+            };
+            let _ = writeln!(page, "| {name} | {} |", cell(reason.meaning()));
         }
     }
     page

@@ -1,9 +1,13 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use kube::core::cel::Validator;
 use serde_json::json;
 
 use super::*;
+use crate::engine::reason::Reason;
 
 /// Schemas by kind, as they are installed.
 fn schemas() -> BTreeMap<String, Value> {
@@ -63,6 +67,17 @@ fn the_written_reference_is_what_the_code_says() {
     }
     let written = std::fs::read_dir(&dir).unwrap().count();
     assert_eq!(written, pages.len(), "docs/reference holds something else");
+}
+
+#[test]
+fn every_reason_of_a_condition_has_a_runbook() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/runbooks/reasons");
+    let pages = std::fs::read_dir(dir).unwrap();
+    let pages: BTreeSet<String> = pages
+        .map(|page| page.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let reasons = Reason::of_conditions().map(|reason| format!("{reason}.md"));
+    assert_eq!(pages, reasons.collect());
 }
 
 /// Calls `check` for every schema below this one, with its path.

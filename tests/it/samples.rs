@@ -100,6 +100,73 @@ async fn yaml_in_the_documentation_is_let_through() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[tokio::test]
+async fn the_recipes_for_secrets_give_whole_secrets() {
+    let scene = Scene::running().await;
+    let mut users = Vec::new();
+    let recipes = told().into_iter();
+    for (_, objects) in recipes.filter(|(place, _)| place.contains("howto/secrets.md")) {
+        for object in objects {
+            let (kind, name) = (
+                object["kind"].as_str().unwrap(),
+                object["metadata"]["name"].as_str().unwrap(),
+            );
+            scene.apply(kind, name, object["spec"].clone()).await;
+            if kind == "IamUser" {
+                users.push((name.to_owned(), object["spec"]["accessKey"].clone()));
+            }
+        }
+    }
+    assert!(!users.is_empty(), "no recipe");
+    for (name, key) in users {
+        scene.ready("IamUser", &name).await;
+        let secret = scene.secret(key["secretName"].as_str().unwrap()).await;
+        let secret = secret.expect("a Secret");
+        for entry in key["template"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(entry, _)| entry)
+        {
+            let text = &secret[entry];
+            assert!(!text.is_empty() && !text.contains("{{"), "{name}: {entry}");
+        }
+    }
+}
+
+/// The text of all Rust sources in a folder.
+fn sources(folder: PathBuf) -> String {
+    let mut text = String::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(path);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            text += &fs::read_to_string(path).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_tests_that_the_guarantees_name_exist() {
+    let page = fs::read_to_string(repository("docs/guarantees.md")).unwrap();
+    let sources = sources(repository("tests")) + &sources(repository("src"));
+    let spans = page.split('`').skip(1).step_by(2);
+    let is_test = |span: &&str| {
+        let is_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        span.matches('_').count() > 2 && span.chars().all(is_name)
+    };
+    let named: Vec<_> = spans.filter(is_test).collect();
+    assert!(named.len() > 30, "{named:?}");
+    for name in named {
+        assert!(
+            sources.contains(&format!("fn {name}(")),
+            "{name} is no test"
+        );
+    }
+}
+
 #[test]
 fn every_kind_has_a_sample_that_is_listed() {
     let list = fs::read_to_string(repository("deploy/samples/kustomization.yaml")).unwrap();
