@@ -35,6 +35,9 @@ struct Arguments {
     /// Only these measurements; everything if none is named.
     #[arg(long, value_delimiter = ',')]
     only: Vec<What>,
+    /// Numbers of objects at which memory is read, in place of those of a full run.
+    #[arg(long, value_delimiter = ',')]
+    objects: Vec<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -67,11 +70,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let begin = Instant::now();
     let out = &arguments.out;
     std::fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
-    let size = if arguments.quick {
+    let mut size = if arguments.quick {
         Size::quick()
     } else {
         Size::full()
     };
+    if !arguments.objects.is_empty() {
+        size.growth.clone_from(&arguments.objects);
+    }
     let is_wanted = |what| arguments.only.is_empty() || arguments.only.contains(&what);
     let own = std::env::current_exe()?;
     let beside = own.parent().context("a program in a folder")?.to_owned();
