@@ -27,9 +27,12 @@ struct Cell<R> {
 
 struct Table<R> {
     listing: Option<Listing>,
-    rows: HashMap<String, R>,
-    wrote: HashMap<String, (Timestamp, Option<R>)>,
+    rows: Rows<R>,
+    wrote: HashMap<String, (Timestamp, Option<Arc<R>>)>,
 }
+
+/// The rows of a collection, by name.
+pub type Rows<R> = HashMap<String, Arc<R>>;
 
 /// When a listing was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,8 +87,10 @@ impl<C: Eq + Hash + Clone, R: Clone> Listings<C, R> {
     where
         F: Future<Output = Result<Fetched<R>, E>>,
     {
-        self.look(of, since, fetch, |rows| rows.get(name).cloned())
-            .await
+        self.look(of, since, fetch, |rows| {
+            rows.get(name).map(|row| R::clone(row))
+        })
+        .await
     }
 
     /// What `pick` finds among the rows of a listing that began at or after `since`.
@@ -94,7 +99,7 @@ impl<C: Eq + Hash + Clone, R: Clone> Listings<C, R> {
         of: &C,
         since: Timestamp,
         fetch: impl FnOnce() -> F,
-        pick: impl Fn(&HashMap<String, R>) -> T,
+        pick: impl Fn(&Rows<R>) -> T,
     ) -> Result<(T, Listing), E>
     where
         F: Future<Output = Result<Fetched<R>, E>>,
@@ -123,10 +128,11 @@ impl<C: Eq + Hash + Clone, R: Clone> Listings<C, R> {
     pub fn put(&self, of: &C, name: &str, row: Option<R>) {
         let cell = self.cell(of);
         let now = self.clock.now();
+        let row = row.map(|row| packed(&row));
         let mut table = cell.table.write().unwrap_or_else(PoisonError::into_inner);
         table.rows.remove(name);
         if let Some(row) = &row {
-            table.rows.insert(name.to_owned(), row.clone());
+            table.rows.insert(name.to_owned(), Arc::clone(row));
         }
         table.wrote.insert(name.to_owned(), (now, row));
     }
@@ -141,7 +147,8 @@ impl<C: Eq + Hash + Clone, R: Clone> Listings<C, R> {
             .rows
             .get(name)
             .cloned();
-        if let Some(mut row) = row {
+        if let Some(row) = row {
+            let mut row = R::clone(&row);
             change(&mut row);
             self.put(of, name, Some(row));
         }
@@ -157,11 +164,7 @@ impl<C: Eq + Hash + Clone, R: Clone> Listings<C, R> {
 }
 
 impl<R: Clone> Cell<R> {
-    fn known<T>(
-        &self,
-        since: Timestamp,
-        pick: impl Fn(&HashMap<String, R>) -> T,
-    ) -> Option<(T, Listing)> {
+    fn known<T>(&self, since: Timestamp, pick: impl Fn(&Rows<R>) -> T) -> Option<(T, Listing)> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         let listing = table.listing.filter(|listing| listing.began >= since)?;
         Some((pick(&table.rows), listing))
@@ -170,9 +173,11 @@ impl<R: Clone> Cell<R> {
 
 impl<R: Clone> Table<R> {
     fn take(&mut self, listing: Listing, rows: Vec<(String, R)>) {
-        self.rows = rows.into_iter().collect();
+        let rows = rows.into_iter().map(|(name, row)| (name, packed(&row)));
+        self.rows = rows.collect();
         self.listing = Some(listing);
         self.wrote.retain(|_, (at, _)| *at >= listing.began);
+        self.wrote.shrink_to_fit();
         for (name, (_, row)) in &self.wrote {
             match row {
                 Some(row) => self.rows.insert(name.clone(), row.clone()),
@@ -180,6 +185,11 @@ impl<R: Clone> Table<R> {
             };
         }
     }
+}
+
+/// A row as it is kept. A list that was read item by item has room for more of them; a clone has not.
+fn packed<R: Clone>(row: &R) -> Arc<R> {
+    Arc::new(row.clone())
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 //! Services and their networks: reads from the list of services, writes laid over it.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::UpCloud;
 use crate::{
-    engine::{budget::Lane, fault::Fault, shared::Fetched},
+    engine::{
+        budget::Lane,
+        fault::Fault,
+        shared::{Fetched, Rows},
+    },
     upcloud::{
         api::{Network, NewService, OperationalState, Service, ServiceId, ServicePatch},
         service::Contents,
@@ -35,8 +39,8 @@ impl UpCloud {
                 self.since(),
                 || self.fetch_services(),
                 |rows| match id {
-                    Some(id) => rows.get(id.as_str()).cloned(),
-                    None => named(rows.values(), name),
+                    Some(id) => rows.get(id.as_str()).map(|row| Service::clone(row)),
+                    None => named(rows.values().map(Arc::as_ref), name),
                 },
             )
             .await?;
@@ -46,7 +50,10 @@ impl UpCloud {
     /// All services, by name.
     pub async fn services(&self) -> Result<Vec<Service>, Fault> {
         let fetch = || self.fetch_services();
-        let all = |rows: &HashMap<String, Service>| rows.values().cloned().collect::<Vec<_>>();
+        let all = |rows: &Rows<Service>| {
+            let rows = rows.values().map(|row| Service::clone(row));
+            rows.collect::<Vec<_>>()
+        };
         let services = &self.shared.services;
         let (mut services, _) = services.look(&(), self.since(), fetch, all).await?;
         services.sort_by(|one, other| one.name.cmp(&other.name).then(one.uuid.cmp(&other.uuid)));
