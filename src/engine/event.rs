@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::{BuildHasher, RandomState},
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -74,7 +75,9 @@ pub struct Mailbox {
     client: Client,
     clock: Clock,
     queue: UnboundedReceiver<(ObjectReference, Note)>,
-    sent: Mutex<HashMap<(String, Note), Instant>>,
+    /// When what was said of whom, by a digest of both: two that share one cost an event.
+    sent: Mutex<HashMap<u64, Instant>>,
+    digests: RandomState,
 }
 
 impl Events {
@@ -86,6 +89,7 @@ impl Events {
             clock: clock.clone(),
             queue: receiver,
             sent: Mutex::default(),
+            digests: RandomState::new(),
         };
         (
             Self {
@@ -140,8 +144,8 @@ impl Mailbox {
         };
         let now = Instant::now();
         sent.retain(|_, at| now.duration_since(*at) < QUIET);
-        let key = (about.uid.clone().unwrap_or_default(), note.clone());
-        sent.insert(key, now).is_some()
+        let digest = self.digests.hash_one((&about.uid, note));
+        sent.insert(digest, now).is_some()
     }
 
     fn event(&self, about: ObjectReference, note: Note) -> Event {
