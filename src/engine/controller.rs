@@ -1,13 +1,12 @@
 //! One controller a kind: watch → trim → note → store → queue → pass.
 //!
-//! It runs on kube's `applier` with a stream of our own rather than on `Controller`: objects are trimmed before they are stored, deletes
-//! are seen, and one in-process channel wakes resources across kinds without a watch for each pair of them. There is no cap on passes at
-//! once: waiting passes are cheap, and the request budget's lanes decide who goes first. What they do at the API server is bounded by
+//! It runs on a stream of our own rather than on kube's `Controller`: objects are trimmed before they are stored, deletes are seen, and one
+//! in-process channel wakes resources across kinds without a watch for each pair of them. The queue is our own too ([`turns`](super::turns)),
+//! since kube's keeps several copies of every name. There is no cap on passes at once: waiting passes are cheap, and the request budget's lanes decide who goes first. What they do at the API server is bounded by
 //! [`hands`](super::hands).
 
 use std::{
     collections::{HashMap, HashSet},
-    convert::Infallible,
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
@@ -15,14 +14,16 @@ use std::{
 };
 
 use futures::{
-    Stream, StreamExt, TryStreamExt, channel::mpsc::UnboundedReceiver, future::BoxFuture, stream,
+    FutureExt, Stream, StreamExt, TryStreamExt,
+    channel::mpsc::UnboundedReceiver,
+    future::{BoxFuture, Fuse},
+    stream::{self, FuturesUnordered},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource,
     runtime::{
-        WatchStreamExt, applier,
-        controller::{Action, Config, ReconcileReason, ReconcileRequest},
+        WatchStreamExt,
         reflector::{self, ObjectRef, Store},
         watcher,
     },
@@ -36,6 +37,7 @@ use super::{
     guarded::{Guarded, Watched},
     pulse::BEAT,
     subject::target_of,
+    turns::Turns,
     wake::{Cause, Wake},
 };
 
@@ -111,7 +113,7 @@ pub fn controller<K: Watched, C: Controlled<K>>(
         .reflect(writer)
         .inspect_ok(move |event| seen.event(event))
         .touched_objects()
-        .map_ok(|object| ReconcileRequest::from(ObjectRef::from_obj(&object)))
+        .map_ok(|object| target_of::<K>(object.meta()))
         .inspect_err(move |error| broken.broke(error))
         .filter_map(|request| std::future::ready(request.ok()));
     let beats = beats(Arc::clone(&beating), loop_name.clone());
@@ -121,59 +123,66 @@ pub fn controller<K: Watched, C: Controlled<K>>(
         beating.pulse.end(&loop_name);
     };
     let queue = stream::select(watch, woken(wakes, Arc::clone(&kind)));
-    let queue = stream::select(queue, beats)
-        .map(Ok::<_, watcher::Error>)
-        .take_until(Box::pin(stop));
+    let queue = stream::select(queue, beats).take_until(Box::pin(stop));
     run(Box::pin(queue), store, kind)
 }
 
+/// Runs a pass over each resource that is asked for, until the queue ends and the passes under way are through.
 async fn run<K: Watched, C: Controlled<K>>(
-    queue: impl Stream<Item = Result<ReconcileRequest<Guarded<K>>, watcher::Error>>
-    + Send
-    + Unpin
-    + 'static,
+    queue: impl Stream<Item = Target> + Send + Unpin + 'static,
     store: Store<Guarded<K>>,
     kind: Arc<C>,
 ) {
-    let shelf = store.clone();
-    let one = |stored: Arc<Guarded<K>>, kind: Arc<C>| {
-        let shelf = shelf.clone();
-        Box::pin(async move {
-            if !kind.core().gate.pass().await {
-                return Ok(Action::await_change());
-            }
-            // Behind the gate of a standby it may have waited for days: what it is now counts, if it still is.
-            let Some(stored) = shelf.get(&ObjectRef::from_obj(&*stored)) else {
-                return Ok(Action::await_change());
-            };
-            let target = target_of::<K>(stored.meta());
-            // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
-            // Dropping the controller, as a crash does, ends it too.
-            let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(stored)));
-            if let Err(error) = task.await {
-                tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
-                let core = kind.core();
-                core.wakes.at(
-                    &target,
-                    Some(super::clock::later(
-                        core.clock.now(),
-                        Duration::from_mins(1),
-                    )),
-                );
-            }
-            Ok::<_, Infallible>(Action::await_change())
-        })
+    // What is asked for several times at once is asked for once.
+    let mut queue = queue.ready_chunks(BATCH).fuse();
+    let mut filled = Box::pin(store.wait_until_ready()).fuse();
+    let mut turns = Turns::default();
+    let mut passes = FuturesUnordered::new();
+    loop {
+        let begin = futures::select_biased! {
+            _ = filled => turns.open(),
+            done = passes.select_next_some() => turns.done(&done).into_iter().collect(),
+            asked = queue.next() => if let Some(asked) = asked {
+                turns.ask(asked)
+            } else {
+                filled = Fuse::terminated();
+                turns.close()
+            },
+            complete => break,
+        };
+        for target in begin {
+            passes.push(one(Arc::clone(&kind), store.clone(), target));
+        }
+    }
+}
+
+/// How many requests for passes are taken at once.
+const BATCH: usize = 1024;
+
+/// One pass, whose end is told by whom it was over.
+async fn one<K: Watched, C: Controlled<K>>(
+    kind: Arc<C>,
+    store: Store<Guarded<K>>,
+    target: Target,
+) -> Target {
+    if !kind.core().gate.pass().await {
+        return target;
+    }
+    // Behind the gate of a standby it may have waited for days: what it is now counts, if it still is.
+    let found = ObjectRef::new(&target.name).within(&target.namespace);
+    let Some(stored) = store.get(&found) else {
+        return target;
     };
-    let never = |_: Arc<Guarded<K>>, error: &Infallible, _: Arc<C>| match *error {};
-    let passes = applier(
-        one,
-        never,
-        kind,
-        store,
-        queue,
-        Config::default().concurrency(0),
-    );
-    passes.for_each(|_| std::future::ready(())).await;
+    // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
+    // Dropping the controller, as a crash does, ends it too.
+    let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(stored)));
+    if let Err(error) = task.await {
+        tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
+        let core = kind.core();
+        let again = super::clock::later(core.clock.now(), Duration::from_mins(1));
+        core.wakes.at(&target, Some(again));
+    }
+    target
 }
 
 /// What nobody reads is half of an object's size.
@@ -182,6 +191,10 @@ fn trim<K: Watched>(stored: &mut Guarded<K>) {
     meta.managed_fields = None;
     if let Some(annotations) = &mut meta.annotations {
         annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        if annotations.is_empty() {
+            // An emptied map keeps room for eleven.
+            meta.annotations = None;
+        }
     }
 }
 
@@ -206,24 +219,15 @@ fn target_of_meta(meta: &ObjectMeta) -> (String, String) {
 fn woken<K: Watched, C: Controlled<K>>(
     wakes: UnboundedReceiver<Wake>,
     kind: Arc<C>,
-) -> impl Stream<Item = ReconcileRequest<Guarded<K>>> {
+) -> impl Stream<Item = Target> {
     wakes.map(move |wake| {
         kind.woken(&wake);
-        let obj_ref = ObjectRef::new(&wake.name).within(&wake.namespace);
-        ReconcileRequest {
-            obj_ref,
-            reason: ReconcileReason::Custom {
-                reason: format!("{:?}", wake.cause),
-            },
-        }
+        wake.target
     })
 }
 
 /// No entries at all, but a beat whenever the queue is asked for one.
-fn beats<K: Watched>(
-    core: Arc<Core>,
-    name: String,
-) -> impl Stream<Item = ReconcileRequest<Guarded<K>>> {
+fn beats(core: Arc<Core>, name: String) -> impl Stream<Item = Target> {
     let ticks = stream::unfold(tokio::time::interval(BEAT), |mut ticks| async move {
         ticks.tick().await;
         Some(((), ticks))
@@ -313,8 +317,9 @@ impl<K: Watched, C: Controlled<K>> Seen<K, C> {
     }
 
     fn applied(&self, stored: &Guarded<K>) {
-        let target = target_of::<K>(stored.meta());
-        for old in self.core.references.set(&target, &self.kind.refs(stored)) {
+        let references = &self.core.references;
+        let target = references.known(&target_of::<K>(stored.meta()));
+        for old in references.set(&target, &self.kind.refs(stored)) {
             self.core.wakes.wake(&old, Cause::Woken);
         }
         self.kind.seen(stored);

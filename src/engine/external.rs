@@ -10,6 +10,8 @@ use std::{
     fmt::{self, Debug, Display},
     future::Future,
     hash::Hash,
+    ops::Deref,
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -308,9 +310,13 @@ impl Display for AccountKey {
     }
 }
 
-/// A resource named by another.
+/// A resource named by another. Clones share one copy, since each resource stands in many tables.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Target {
+pub struct Target(Arc<Named>);
+
+/// Who is meant.
+#[derive(Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Named {
     /// API group, such as `upcloud.cooper.dev`.
     pub group: Cow<'static, str>,
     /// Kind, such as `Bucket`.
@@ -327,12 +333,30 @@ impl Target {
         namespace: impl Into<String>,
         name: impl Into<String>,
     ) -> Self {
-        Self {
-            group: K::group(&()),
-            kind: K::kind(&()),
+        Self::new(K::group(&()), K::kind(&()), namespace, name)
+    }
+
+    /// A resource of this group and kind.
+    pub fn new(
+        group: impl Into<Cow<'static, str>>,
+        kind: impl Into<Cow<'static, str>>,
+        namespace: impl Into<String>,
+        name: impl Into<String>,
+    ) -> Self {
+        Self(Arc::new(Named {
+            group: group.into(),
+            kind: kind.into(),
             namespace: namespace.into(),
             name: name.into(),
-        }
+        }))
+    }
+}
+
+impl Deref for Target {
+    type Target = Named;
+
+    fn deref(&self) -> &Named {
+        &self.0
     }
 }
 

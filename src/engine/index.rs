@@ -4,7 +4,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -22,17 +22,22 @@ struct Links {
 }
 
 impl References {
+    /// The copy of a resource that stands here already, so that other tables keep the same one.
+    pub fn known(&self, target: &Target) -> Target {
+        locked(&self.0).known(target)
+    }
+
     /// Notes all that `from` names now. Answers whom it named before and names no more.
     pub fn set(&self, from: &Target, refs: &[Ref]) -> Vec<Target> {
         let mut links = locked(&self.0);
-        let before = links
-            .names
-            .insert(from.clone(), refs.to_vec())
-            .unwrap_or_default();
+        let from = links.known(from);
+        let refs: Vec<_> = refs.iter().map(|new| links.shared(new)).collect();
+        let before = links.names.insert(from.clone(), refs.clone());
+        let before = before.unwrap_or_default();
         for old in &before {
-            links.unlink(from, old);
+            links.unlink(&from, old);
         }
-        for new in refs {
+        for new in &refs {
             links
                 .named_by
                 .entry(new.target.clone())
@@ -87,6 +92,21 @@ impl References {
 }
 
 impl Links {
+    /// The copy of a resource that stands here already.
+    fn known(&self, from: &Target) -> Target {
+        let known = self.names.get_key_value(from);
+        known.map_or(from, |(known, _)| known).clone()
+    }
+
+    /// A reference to the copy that others refer to.
+    fn shared(&self, new: &Ref) -> Ref {
+        let named = self.named_by.get_key_value(&new.target);
+        Ref {
+            target: named.map_or_else(|| self.known(&new.target), |(named, _)| named.clone()),
+            holds: new.holds,
+        }
+    }
+
     fn unlink(&mut self, from: &Target, old: &Ref) {
         if let Some(set) = self.named_by.get_mut(&old.target) {
             set.remove(&(from.clone(), old.holds));
@@ -103,9 +123,9 @@ pub struct Owners(Mutex<Places>);
 
 #[derive(Default)]
 struct Places {
-    claims: HashMap<String, Vec<Owner>>,
+    claims: HashMap<Arc<str>, Vec<Owner>>,
     /// Where a uid stands.
-    held: HashMap<String, BTreeSet<String>>,
+    held: HashMap<Arc<str>, Vec<Arc<str>>>,
     /// Who was sent away, to be told when the place is free again.
     refused: HashMap<String, BTreeSet<Target>>,
 }
@@ -116,7 +136,7 @@ pub struct Owner {
     /// The resource.
     pub resource: Target,
     /// Its uid.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -170,9 +190,16 @@ impl Owners {
 
 impl Places {
     fn put(&mut self, place: &str, owner: Owner) -> &mut Vec<Owner> {
-        let held = self.held.entry(owner.uid.clone()).or_default();
-        held.insert(place.to_owned());
-        let claims = self.claims.entry(place.to_owned()).or_default();
+        let known = self.claims.get_key_value(place);
+        let place = known.map_or_else(|| place.into(), |(known, _)| Arc::clone(known));
+        // Nearly always one, where a vector would make room for four.
+        let held = self.held.entry(owner.uid.clone());
+        let held = held.or_insert_with(|| Vec::with_capacity(1));
+        if !held.contains(&place) {
+            held.push(Arc::clone(&place));
+        }
+        let claims = self.claims.entry(place);
+        let claims = claims.or_insert_with(|| Vec::with_capacity(1));
         if !claims.iter().any(|known| known.uid == owner.uid) {
             claims.push(owner);
         }
@@ -181,7 +208,7 @@ impl Places {
 
     fn leave(&mut self, place: &str, uid: &str) -> Vec<Target> {
         if let Some(held) = self.held.get_mut(uid) {
-            held.remove(place);
+            held.retain(|held| **held != *place);
             if held.is_empty() {
                 self.held.remove(uid);
             }
@@ -189,7 +216,7 @@ impl Places {
         let Some(claims) = self.claims.get_mut(place) else {
             return Vec::new();
         };
-        claims.retain(|known| known.uid != uid);
+        claims.retain(|known| *known.uid != *uid);
         let mut left: Vec<_> = claims.iter().map(|known| known.resource.clone()).collect();
         if claims.is_empty() {
             self.claims.remove(place);
@@ -208,18 +235,13 @@ mod tests {
     use super::*;
 
     fn target(name: &str) -> Target {
-        Target {
-            group: "g".into(),
-            kind: "Bucket".into(),
-            namespace: "ns".into(),
-            name: name.into(),
-        }
+        Target::new("g", "Bucket", "ns", name)
     }
 
     fn owner(name: &str, second: i64) -> Owner {
         Owner {
             resource: target(name),
-            uid: format!("uid-{name}"),
+            uid: format!("uid-{name}").into(),
             created: Timestamp::from_second(second).unwrap(),
         }
     }

@@ -7,15 +7,16 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::wake::Cause;
+use super::{external::Target, wake::Cause};
 
-/// Memos of all resources of a kind, by namespace and name.
+/// Memos of all resources of a kind.
 #[derive(Default)]
 pub struct Memory(Mutex<Memos>);
 
 #[derive(Default)]
 struct Memos {
-    by_name: HashMap<(String, String), Memo>,
+    // Boxed: a table has room for up to twice as many as it holds.
+    of: HashMap<Target, Box<Memo>>,
     /// How many of them have a look at a Secret before them.
     issuers: usize,
 }
@@ -67,12 +68,9 @@ impl Memory {
     }
 
     /// Notes a wake-up for the next pass.
-    pub fn wake(&self, namespace: &str, name: &str, cause: Cause) {
+    pub fn wake(&self, target: &Target, cause: Cause) {
         let mut all = self.all();
-        let memo = all
-            .by_name
-            .entry((namespace.to_owned(), name.to_owned()))
-            .or_default();
+        let memo = all.of.entry(target.clone()).or_default();
         match cause {
             Cause::Due => memo.due = true,
             Cause::Woken => memo.woken = true,
@@ -81,12 +79,9 @@ impl Memory {
 
     /// The memo as it stands, with its wake-ups taken out: this pass answers them. `None` if there is nothing to do for an object of
     /// this version.
-    pub fn begin(&self, namespace: &str, name: &str, version: Option<&str>) -> Option<Memo> {
+    pub fn begin(&self, target: &Target, version: Option<&str>) -> Option<Memo> {
         let mut all = self.all();
-        let memo = all
-            .by_name
-            .entry((namespace.to_owned(), name.to_owned()))
-            .or_default();
+        let memo = all.of.entry(target.clone()).or_default();
         let is_stale = version.is_some_and(|version| memo.past.iter().any(|past| past == version));
         let is_echo = version.is_some_and(|version| memo.wrote.as_deref() == Some(version));
         if is_echo {
@@ -97,22 +92,19 @@ impl Memory {
         if is_stale || (is_echo && !memo.woken && !memo.due) {
             return None;
         }
-        let before = memo.clone();
+        let before = Memo::clone(memo);
         (memo.woken, memo.due) = (false, false);
         Some(before)
     }
 
     /// Keeps what a pass learned; wake-ups that came in meanwhile stay.
-    pub fn end(&self, namespace: &str, name: &str, memo: Memo) {
+    pub fn end(&self, target: &Target, memo: Memo) {
         let all = &mut *self.all();
-        let slot = all
-            .by_name
-            .entry((namespace.to_owned(), name.to_owned()))
-            .or_default();
+        let slot = all.of.entry(target.clone()).or_default();
         let (woken, due) = (slot.woken, slot.due);
         let was = usize::from(slot.secret.is_some());
         all.issuers = all.issuers + usize::from(memo.secret.is_some()) - was;
-        *slot = Memo { woken, due, ..memo };
+        **slot = Memo { woken, due, ..memo };
     }
 
     /// How many resources have a look at their Secret before them.
@@ -121,9 +113,9 @@ impl Memory {
     }
 
     /// Forgets a resource that is gone.
-    pub fn forget(&self, namespace: &str, name: &str) {
+    pub fn forget(&self, target: &Target) {
         let mut all = self.all();
-        let memo = all.by_name.remove(&(namespace.to_owned(), name.to_owned()));
+        let memo = all.of.remove(target);
         all.issuers -= usize::from(memo.is_some_and(|memo| memo.secret.is_some()));
     }
 }
@@ -132,6 +124,10 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn target(name: &str) -> Target {
+        Target::new("g", "K", "ns", name)
+    }
+
     fn after_a_pass() -> Memory {
         let memory = Memory::default();
         let memo = Memo {
@@ -139,19 +135,19 @@ mod tests {
             past: vec!["7".into(), "8".into()],
             ..Memo::default()
         };
-        memory.end("ns", "a", memo);
+        memory.end(&target("a"), memo);
         memory
     }
 
     fn begins(memory: &Memory, version: &str) -> bool {
-        memory.begin("ns", "a", Some(version)).is_some()
+        memory.begin(&target("a"), Some(version)).is_some()
     }
 
     #[test]
     fn the_echo_of_our_own_write_starts_no_pass_unless_there_is_another_cause() {
         let memory = after_a_pass();
         assert!(!begins(&memory, "9"));
-        memory.wake("ns", "a", Cause::Due);
+        memory.wake(&target("a"), Cause::Due);
         assert!(begins(&memory, "9"));
         assert!(!begins(&memory, "9"));
     }
@@ -159,9 +155,9 @@ mod tests {
     #[test]
     fn a_store_that_lags_behind_our_writes_starts_no_pass_and_loses_no_wake_up() {
         let memory = after_a_pass();
-        memory.wake("ns", "a", Cause::Woken);
+        memory.wake(&target("a"), Cause::Woken);
         assert!(!begins(&memory, "8"));
-        let memo = memory.begin("ns", "a", Some("9"));
+        let memo = memory.begin(&target("a"), Some("9"));
         assert!(memo.is_some_and(|memo| memo.woken));
     }
 
@@ -173,13 +169,13 @@ mod tests {
             ..Memo::default()
         };
         let count = |secret| {
-            memory.end("ns", "b", with(secret));
+            memory.end(&target("b"), with(secret));
             memory.issuers()
         };
         let some = Some(Timestamp::UNIX_EPOCH);
         assert_eq!([some, some, None, some].map(count), [1, 1, 0, 1]);
-        memory.forget("ns", "a");
-        memory.forget("ns", "b");
+        memory.forget(&target("a"));
+        memory.forget(&target("b"));
         assert_eq!(memory.issuers(), 0);
     }
 

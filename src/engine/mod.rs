@@ -33,4 +33,5 @@ pub mod shared;
 pub mod standing;
 pub mod status;
 pub mod subject;
+pub mod turns;
 pub mod wake;

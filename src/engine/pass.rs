@@ -77,16 +77,17 @@ fn is_calm<K: External>(stored: &Guarded<K>) -> bool {
 }
 
 async fn begin<K: External>(stored: Arc<Guarded<K>>, engine: &Engine<K>) {
-    let target = target_of::<K>(stored.meta());
+    let core = &engine.core;
+    // What a pass leaves in tables is the copy that stands there already.
+    let target = core.references.known(&target_of::<K>(stored.meta()));
     let version = stored.meta().resource_version.as_deref();
-    let (namespace, name) = (&target.namespace, &target.name);
-    let Some(memo) = engine.memory.begin(namespace, name, version) else {
+    let Some(memo) = engine.memory.begin(&target, version) else {
         return;
     };
-    let Some(subject) = Subject::of(engine.core.kube.clone(), &stored) else {
+    let Some(subject) = Subject::of(core.kube.clone(), target, &stored) else {
         return Box::pin(unreadable(&stored, engine)).await;
     };
-    let now = engine.core.clock.now();
+    let now = core.clock.now();
     let mut pass = Box::new(Pass {
         engine,
         subject,

@@ -197,14 +197,9 @@ impl<'w> Preview<'w> {
         let ours = ours
             .filter(|ours| ours.kind().api_version == version)
             .ok_or_else(|| Unfit::UnknownKind(format!("{kind} of {version}")))?;
-        let target = Target {
-            group: group.to_owned().into(),
-            kind: kind.to_owned().into(),
-            namespace: text("/metadata/namespace").unwrap_or(namespace).to_owned(),
-            name: text("/metadata/name")
-                .ok_or_else(|| Unfit::Nameless(kind.to_owned()))?
-                .to_owned(),
-        };
+        let name = text("/metadata/name").ok_or_else(|| Unfit::Nameless(kind.to_owned()))?;
+        let namespace = text("/metadata/namespace").unwrap_or(namespace);
+        let target = Target::new(group.to_owned(), kind.to_owned(), namespace, name);
         if self.wanted.contains(&target) {
             return Err(Unfit::Twice(target));
         }

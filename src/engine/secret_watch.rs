@@ -103,12 +103,14 @@ fn owner(meta: &ObjectMeta) -> Option<Target> {
     let uid = meta.labels.as_ref()?.get(ISSUER_LABEL)?;
     let owners = meta.owner_references.iter().flatten();
     let owner = owners.into_iter().find(|owner| owner.uid == *uid)?;
-    Some(Target {
-        group: owner.api_version.split_once('/')?.0.to_owned().into(),
-        kind: owner.kind.clone().into(),
-        namespace: meta.namespace.clone()?,
-        name: owner.name.clone(),
-    })
+    let group = owner.api_version.split_once('/')?.0.to_owned();
+    let namespace = meta.namespace.as_deref()?;
+    Some(Target::new(
+        group,
+        owner.kind.clone(),
+        namespace,
+        &owner.name,
+    ))
 }
 
 /// Watches for as long as its future lives, over and over: where the right is missing it says so and tries on.
@@ -234,12 +236,7 @@ mod tests {
     }
 
     fn ci() -> Target {
-        Target {
-            group: "g".into(),
-            kind: "K".into(),
-            namespace: "ns".into(),
-            name: "ci".into(),
-        }
+        Target::new("g", "K", "ns", "ci")
     }
 
     fn sightings() -> Sightings {

@@ -42,9 +42,8 @@ pub struct Subject<K: External> {
 
 impl<K: External> Subject<K> {
     /// The object from the store. `None` if not even its status can be read.
-    pub fn of(client: Client, stored: &Guarded<K>) -> Option<Self> {
+    pub fn of(client: Client, target: Target, stored: &Guarded<K>) -> Option<Self> {
         let meta = stored.meta().clone();
-        let target = target_of::<K>(&meta);
         let (object, unreadable, status) = match stored {
             Guarded::Whole(object) => (
                 Some(Arc::clone(object)),
@@ -122,7 +121,7 @@ impl<K: External> Subject<K> {
 
     /// Its entry in the table of owners.
     pub fn owner(&self) -> Owner {
-        owner_of::<K>(&self.meta)
+        owner_of(self.target.clone(), &self.meta)
     }
 
     /// The object at the API server.
@@ -241,14 +240,14 @@ pub fn target_of<K: Resource<DynamicType = ()>>(meta: &ObjectMeta) -> Target {
 }
 
 /// An object's entry in the table of owners.
-pub fn owner_of<K: Resource<DynamicType = ()>>(meta: &ObjectMeta) -> Owner {
+pub fn owner_of(resource: Target, meta: &ObjectMeta) -> Owner {
     let created = meta
         .creation_timestamp
         .as_ref()
         .map_or(Timestamp::MAX, |time| time.0);
     Owner {
-        resource: target_of::<K>(meta),
-        uid: meta.uid.clone().unwrap_or_default(),
+        resource,
+        uid: meta.uid.as_deref().unwrap_or_default().into(),
         created,
     }
 }

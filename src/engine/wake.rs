@@ -28,10 +28,8 @@ pub enum Cause {
 /// A wake-up of one resource.
 #[derive(Clone, Debug)]
 pub struct Wake {
-    /// Namespace of the resource.
-    pub namespace: String,
-    /// Name of the resource.
-    pub name: String,
+    /// The resource.
+    pub target: Target,
     /// Why.
     pub cause: Cause,
 }
@@ -88,8 +86,7 @@ impl Wakes {
         if let Some(sender) = channels.get(&(target.group.clone(), target.kind.clone())) {
             // A closed channel means that the operator is stopping.
             let _ = sender.unbounded_send(Wake {
-                namespace: target.namespace.clone(),
-                name: target.name.clone(),
+                target: target.clone(),
                 cause,
             });
         }
@@ -172,12 +169,7 @@ mod tests {
     use crate::engine::clock::later;
 
     fn target(name: &str) -> Target {
-        Target {
-            group: "g".into(),
-            kind: "K".into(),
-            namespace: "ns".into(),
-            name: name.into(),
-        }
+        Target::new("g", "K", "ns", name)
     }
 
     #[tokio::test]
@@ -197,10 +189,10 @@ mod tests {
         tokio::task::yield_now().await;
         clock.advance(Duration::from_secs(1000));
         let woken = [
-            stream.next().await.unwrap().name,
-            stream.next().await.unwrap().name,
+            stream.next().await.unwrap().target,
+            stream.next().await.unwrap().target,
         ];
-        assert_eq!(woken, ["first", "second"]);
+        assert_eq!(woken, [target("first"), target("second")]);
         assert!(wakes.due(&target("late")).is_some() && wakes.due(&target("first")).is_none());
         timer.abort();
     }

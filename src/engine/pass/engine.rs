@@ -80,22 +80,23 @@ impl<K: External> Controlled<K> for Engine<K> {
         else {
             return;
         };
-        self.core.owners.claim(
-            &place_key::<K>(&account, &place),
-            &owner_of::<K>(stored.meta()),
-        );
+        let meta = stored.meta();
+        let target = self.core.references.known(&target_of::<K>(meta));
+        self.core
+            .owners
+            .claim(&place_key::<K>(&account, &place), &owner_of(target, meta));
     }
 
     fn gone(&self, stored: &Guarded<K>) {
         let target = target_of::<K>(stored.meta());
-        self.memory.forget(&target.namespace, &target.name);
+        self.memory.forget(&target);
         // Also what it only reserved: a refused resource has nothing in its status.
         let uid = stored.meta().uid.as_deref().unwrap_or_default();
         self.core.pass_on(&self.core.owners.forget(uid));
     }
 
     fn woken(&self, wake: &Wake) {
-        self.memory.wake(&wake.namespace, &wake.name, wake.cause);
+        self.memory.wake(&wake.target, wake.cause);
     }
 
     fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()> {

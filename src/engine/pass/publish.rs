@@ -217,8 +217,6 @@ impl<K: External> Pass<'_, K> {
             .flatten()
             .min();
         core.wakes.at(target, due);
-        self.engine
-            .memory
-            .end(&target.namespace, &target.name, self.memo);
+        self.engine.memory.end(target, self.memo);
     }
 }

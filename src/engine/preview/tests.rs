@@ -1,12 +1,7 @@
 use super::*;
 
 fn target(name: &str) -> Target {
-    Target {
-        group: "g".into(),
-        kind: "K".into(),
-        namespace: "n".into(),
-        name: name.into(),
-    }
+    Target::new("g", "K", "n", name)
 }
 
 fn names(pairs: &[(&str, &[&str])]) -> BTreeMap<Target, Vec<Target>> {
