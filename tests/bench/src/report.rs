@@ -24,6 +24,8 @@ pub struct Report {
     rows: Vec<Row>,
     json: Value,
     growth: String,
+    /// The rows of `growth` for people, in Markdown.
+    steps: String,
     many: usize,
 }
 
@@ -51,6 +53,7 @@ impl Report {
             rows: Vec::new(),
             json,
             growth: String::new(),
+            steps: String::new(),
             many: size.many,
         };
         report.row("size of the program", format!("{binary:.1} MB"), "");
@@ -174,6 +177,15 @@ impl Report {
                 memory.own,
                 memory.peak
             );
+            let _ = writeln!(
+                self.steps,
+                "| {objects} | {:.1} s | {} | {} | {} | {:.1} MiB |",
+                step.seconds,
+                step.cloud.all(),
+                step.kube.writes,
+                step.kube.reads,
+                memory.resident
+            );
         }
         self.row("… after a restart with all of them", restarted.told(), "");
         let steps = steps.iter().map(|step| {
@@ -192,11 +204,26 @@ impl Report {
         self.row("this run", format!("{:.0} s", time.as_secs_f64()), "");
     }
 
-    /// Writes `result.json`, `growth.csv` and `table.txt`.
+    /// The tables as `docs/performance.md` has them.
+    fn markdown(&self) -> String {
+        let mut text = format!("{}\n\n| | Measured | Goal |\n|---|---|---|\n", self.machine);
+        for row in self.ratios.iter().chain(&self.rows) {
+            let _ = writeln!(text, "| {} | {} | {} |", row.what, row.found, row.goal);
+        }
+        if !self.steps.is_empty() {
+            text.push_str("\n| Objects | Time of the step | Cloud requests | Kubernetes writes | Kubernetes reads | Resident |\n");
+            text.push_str("|---|---|---|---|---|---|\n");
+            text.push_str(&self.steps);
+        }
+        text
+    }
+
+    /// Writes `result.json`, `growth.csv`, `table.txt` and `tables.md`.
     pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let json = serde_json::to_string_pretty(&self.json)?;
         std::fs::write(folder.join("result.json"), json)?;
         std::fs::write(folder.join("table.txt"), self.to_string())?;
+        std::fs::write(folder.join("tables.md"), self.markdown())?;
         if !self.growth.is_empty() {
             std::fs::write(folder.join("growth.csv"), &self.growth)?;
         }
