@@ -45,7 +45,8 @@ impl<K: External> Pass<'_, K> {
         }
         let mut written = Ok(false);
         let before = self.subject.status.conditions.clone();
-        if outcome != Outcome::Finished && !outcome.is_conflict() {
+        let is_told = !matches!(outcome, Outcome::Finished | Outcome::Soon);
+        if is_told && !outcome.is_conflict() {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
@@ -143,7 +144,12 @@ impl<K: External> Pass<'_, K> {
             }
             Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
             Outcome::Busy(..) => delay::held(0, dice),
-            Outcome::Refused(..) => delay::jittered(delay::SLOW, dice),
+            // What ends them wakes them.
+            Outcome::Refused(..) | Outcome::Braked(_) | Outcome::Parting(..) => {
+                delay::jittered(delay::SLOW, dice)
+            }
+            // Said by `retry`.
+            Outcome::Soon => delay::SLOW,
             Outcome::Held(_) => delay::held(self.memo.looks - 1, dice),
             Outcome::Failed(fault) => delay::after(fault, failures, dice),
         };
@@ -157,6 +163,8 @@ impl<K: External> Pass<'_, K> {
                 (*reason, text.clone())
             }
             Outcome::Held(text) => (Reason::DeletionHeld, text.clone()),
+            Outcome::Braked(text) => (Reason::Braked, text.clone()),
+            Outcome::Parting(Reason::UndoWindow, text) => (Reason::UndoWindow, text.clone()),
             // A refused key is told where its test is.
             Outcome::Failed(fault)
                 if fault.class != Class::Conflict && fault.reason != Reason::NewKeyNotAccepted =>
