@@ -50,9 +50,16 @@ fn switch(view: &View, active: bool) -> Option<KeyStep> {
     let current = ledger.current.iter().map(|current| &current.id);
     let old = ledger.old.iter();
     let old = old.filter(|old| old.phase == OldPhase::Overlap);
+    // A suspect is switched by its own rows.
+    let is_suspect = |id: &KeyId| {
+        ledger
+            .attempts
+            .iter()
+            .any(|a| a.suspect.as_ref() == Some(id))
+    };
     let mut wrong = current.chain(old.map(|old| &old.id)).filter(|id| {
         let key = view.listed.key(id);
-        key.is_some_and(|key| key.active != active)
+        key.is_some_and(|key| key.active != active) && !is_suspect(id)
     });
     wrong.next().map(|id| KeyStep::SetStatus {
         key: id.clone(),
