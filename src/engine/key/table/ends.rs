@@ -113,6 +113,24 @@ fn row_6b_an_undo_switches_on_waits_out_stalled_replicas_and_lets_go() {
 }
 
 #[test]
+fn row_6b_a_key_that_is_not_published_yet_is_kept_until_the_window_is_over() {
+    let minted = |phase, since| {
+        switched(parted(Some(phase), since), false)
+            .key("N")
+            .attempt("n1", Phase::Open, FRESH, |_| ())
+            .staging(0, "n1", FRESH, filled("N"))
+            .wants(|w| w.serial = 1)
+    };
+    assert!(is_wait(
+        &minted(PartingPhase::Off, NOW),
+        WaitFor::UndoWindow
+    ));
+    let undone = switched(minted(PartingPhase::On, NOW - 600), true).want(Want::Released);
+    let undone = undone.ledger(|l| l.parting = None);
+    assert!(matches!(undone.next(), KeyStep::Publish { key, .. } if key == id("N")));
+}
+
+#[test]
 fn row_6b_an_undo_that_is_taken_back_begins_the_window_anew() {
     let again = parted(Some(PartingPhase::On), NOW - 3600).recorded();
     assert_eq!(
