@@ -18,7 +18,7 @@ const UNDO: &str = "cooper.dev/undo";
 const MANY: usize = 13;
 
 fn name(n: usize) -> String {
-    format!("b{n}")
+    format!("logs-{n}")
 }
 
 /// A service with many empty buckets, and nothing of it deleted.
@@ -210,15 +210,17 @@ async fn of_a_held_wave_one_is_released_and_one_is_kept() {
     let scene = many().await;
     delete(&scene, 0..MANY).await;
     held(&scene, 0..MANY).await;
-    scene.annotate("Bucket", "b0", RELEASE, Some("true")).await;
-    scene.gone("Bucket", "b0").await;
-    scene.annotate("Bucket", "b1", UNDO, Some("true")).await;
-    scene.gone("Bucket", "b1").await;
+    scene
+        .annotate("Bucket", "logs-0", RELEASE, Some("true"))
+        .await;
+    scene.gone("Bucket", "logs-0").await;
+    scene.annotate("Bucket", "logs-1", UNDO, Some("true")).await;
+    scene.gone("Bucket", "logs-1").await;
     assert_eq!(left(&scene).await, MANY - 1);
     let spec = json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"});
-    scene.apply("Bucket", "b1", spec).await;
-    scene.ready("Bucket", "b1").await;
-    let status = scene.status("Bucket", "b1").await;
+    scene.apply("Bucket", "logs-1", spec).await;
+    scene.ready("Bucket", "logs-1").await;
+    let status = scene.status("Bucket", "logs-1").await;
     assert_eq!(status["origin"], "Restored");
     held(&scene, 2..MANY).await;
 }

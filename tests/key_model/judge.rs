@@ -78,7 +78,7 @@ fn judge(world: &World, setting: &Setting) -> Result<(), String> {
     let (ours, foreign, leftover) = count_keys(world, setting, is_kept)?;
     if !r.exists {
         let key = t.id.map(|k| *world.key(k)).unwrap_or_default();
-        if setting.undo && t.is_ours() && !t.owned && !key.active {
+        if setting.undo && !world.went && t.is_ours() && !t.owned && !key.active {
             return Err("the Secret that an undo kept holds a dead key".into());
         }
         let remains = t.is_ours() && t.owned || world.stagings.iter().any(Staging::exists);

@@ -352,6 +352,7 @@ impl Step<'_, '_> {
                 }
                 after.keys = [Key::default(); KEYS];
                 after.user_gone = true;
+                after.went = self.setting.undo;
                 applied(true)
             }
             Op::PostAgain { slot, nonce } => Some(At::Post { slot, nonce }),

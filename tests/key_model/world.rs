@@ -401,6 +401,8 @@ pub enum Broken {
 pub struct World {
     pub keys: [Key; KEYS],
     pub user_gone: bool,
+    /// A deletion has taken the user along once: an undo after that comes too late for its keys, whoever made the user again.
+    pub went: bool,
     pub resource: Resource,
     pub target: Target,
     pub stagings: [Staging; SLOTS],
@@ -534,6 +536,7 @@ impl World {
         let mut world = World {
             keys: [Key::default(); KEYS],
             user_gone: false,
+            went: false,
             resource,
             target: Target::default(),
             stagings: [Staging::default(); SLOTS],
