@@ -65,6 +65,8 @@ reasons! {
     Abandoned,
     /// A deletion was undone by annotation: the remote stays, and so does its Secret.
     Undone,
+    /// A deletion was to be undone after the remote was deleted.
+    UndoTooLate,
     /// The remote of a resource whose deletion was undone was taken back.
     Restored,
     /// The deletions that the account's brake had stopped go on.
@@ -113,8 +115,6 @@ reasons! {
     Undecodable,
     /// So much of an account was deleted at once that its deletions wait until somebody says that they are meant.
     Braked,
-    /// A deletion was to be undone after the remote was deleted.
-    UndoTooLate,
 
     => "Faults"
     /// The cloud did not answer or answered with a fault of its own.

@@ -50,7 +50,7 @@ impl<K: External> Engine<K> {
         let account = claim.map(|(account, _)| Sessions::<K::Account>::target(account));
         let part = match &meta.deletion_timestamp {
             Some(_) if intent::says(meta, RELEASE_BRAKE) => Part::Released,
-            Some(asked) if self.will_go(stored, status.as_ref()) => Part::Deletion(asked.0),
+            Some(asked) if Self::will_go(stored, status.as_ref()) => Part::Deletion(asked.0),
             Some(_) | None => Part::None,
         };
         let (uid, now) = (
@@ -64,7 +64,7 @@ impl<K: External> Engine<K> {
     }
 
     /// Whether what it asks for is a deletion at the cloud.
-    fn will_go(&self, stored: &Guarded<K>, status: Option<&StatusOf<K>>) -> bool {
+    fn will_go(stored: &Guarded<K>, status: Option<&StatusOf<K>>) -> bool {
         let common = stored.whole().map(|object| object.common());
         let origin = status.and_then(|status| status.origin);
         let last = status.and_then(|status| status.deletion_policy);

@@ -133,7 +133,8 @@ impl<K: External> Pass<'_, K> {
         };
         let own = match outcome {
             Outcome::Finished => return None,
-            Outcome::Paused => delay::SLOW,
+            // `retry` says when it is soon.
+            Outcome::Paused | Outcome::Soon => delay::SLOW,
             Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
             | Outcome::Observed(Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
@@ -148,8 +149,6 @@ impl<K: External> Pass<'_, K> {
             Outcome::Refused(..) | Outcome::Braked(_) | Outcome::Parting(..) => {
                 delay::jittered(delay::SLOW, dice)
             }
-            // Said by `retry`.
-            Outcome::Soon => delay::SLOW,
             Outcome::Held(_) => delay::held(self.memo.looks - 1, dice),
             Outcome::Failed(fault) => delay::after(fault, failures, dice),
         };
