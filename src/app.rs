@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     engine::{
         account::{Accounts, Outside, Provider},
+        brake::Brakes,
         clock::Clock,
         controller::{Controlled, Scope, controller},
         core::{Core, Gate, Settings},
@@ -114,6 +115,7 @@ impl App {
             known: Known::default(),
             references: References::default(),
             owners: Owners::default(),
+            brakes: Brakes::default(),
             wakes,
             events,
             settings: options.settings.clone(),

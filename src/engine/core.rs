@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    brake::Brakes,
     clock::Clock,
     delay,
     depth::Depths,
@@ -64,6 +65,8 @@ pub struct Core {
     pub references: References,
     /// Who stands for what.
     pub owners: Owners,
+    /// Waves of deletions.
+    pub brakes: Brakes,
     /// Wake-ups and timers.
     pub wakes: Arc<Wakes>,
     /// Secrets, as far as they are ours.

@@ -12,6 +12,12 @@ use super::{
 pub const PAUSED: &str = "cooper.dev/paused";
 /// `"true"`: let a deletion end although something holds it; the remote stays.
 pub const ABANDON: &str = "cooper.dev/abandon";
+/// `"true"` on a resource that is being deleted, before its remote is: keep the remote and its Secret, and let the resource go. The same
+/// resource takes both back when it is made again.
+pub const UNDO: &str = "cooper.dev/undo";
+/// On an account, the instant that its condition `Braked` shows: the deletions asked for until then go on. `"true"` on a resource: its
+/// own deletion is no part of a wave.
+pub const RELEASE_BRAKE: &str = "cooper.dev/release-brake";
 /// Replaces the access key now: any text that was not there before.
 pub const ROTATE: &str = "cooper.dev/rotate";
 /// `"true"`: make a lost bucket or service anew, empty; or follow a reference to another place.
@@ -32,6 +38,8 @@ pub enum Intent {
     Observe,
     /// Make it so.
     Present,
+    /// Keep the remote, let the resource go, and remember whose it was.
+    Undo,
     /// Delete it.
     Gone,
     /// Let go of it.
@@ -55,6 +63,7 @@ pub fn intent(
         () if deleting && crd_leaving => Intent::Released,
         () if says(meta, PAUSED) => Intent::Pause,
         () if deleting && (observe || policy == DeletionPolicy::Orphan) => Intent::Released,
+        () if deleting && says(meta, UNDO) => Intent::Undo,
         () if deleting => Intent::Gone,
         () if common.is_none() => Intent::Unreadable,
         () if observe => Intent::Observe,
@@ -70,7 +79,9 @@ pub fn policy(
 ) -> DeletionPolicy {
     let careful = || match origin {
         Some(Origin::Adopted) => DeletionPolicy::Orphan,
-        Some(Origin::Created | Origin::Claimed) | None => DeletionPolicy::DeleteIfEmpty,
+        Some(Origin::Created | Origin::Restored | Origin::Claimed) | None => {
+            DeletionPolicy::DeleteIfEmpty
+        }
     };
     match common {
         Some(common) => common.deletion_policy.unwrap_or_else(careful),
@@ -123,6 +134,7 @@ mod tests {
         let mut annotations = BTreeMap::new();
         annotations.extend(has("paused").then(|| note(PAUSED)));
         annotations.extend(has("abandon").then(|| note(ABANDON)));
+        annotations.extend(has("undo").then(|| note(UNDO)));
         ObjectMeta {
             deletion_timestamp: has("deleting").then_some(Time(jiff::Timestamp::UNIX_EPOCH)),
             finalizers: has("finalizer").then(|| vec!["other.example/x".into(), FINALIZER.into()]),
@@ -162,6 +174,7 @@ mod tests {
             ("", Intent::Present),
             ("finalizer orphan", Intent::Present),
             ("finalizer abandon", Intent::Present),
+            ("finalizer undo", Intent::Present),
             ("finalizer paused", Intent::Pause),
             ("observe", Intent::Observe),
             ("unreadable", Intent::Unreadable),
@@ -177,6 +190,13 @@ mod tests {
             ("deleting finalizer", Intent::Gone),
             ("deleting finalizer force", Intent::Gone),
             ("deleting finalizer unreadable", Intent::Gone),
+            ("deleting finalizer undo force", Intent::Undo),
+            ("deleting finalizer undo unreadable", Intent::Undo),
+            ("deleting finalizer undo paused", Intent::Pause),
+            ("deleting finalizer undo abandon", Intent::Abandon),
+            ("deleting finalizer undo orphan", Intent::Released),
+            ("deleting finalizer undo crd", Intent::Released),
+            ("deleting undo", Intent::Ignore),
             ("deleting finalizer orphan", Intent::Released),
             ("deleting finalizer observe force", Intent::Released),
             ("deleting finalizer crd force", Intent::Released),

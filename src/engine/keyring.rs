@@ -23,6 +23,9 @@ pub trait Keyring<K: External>: Send + Sync + 'static {
     /// What the spec says about the key; `None` if it wants none.
     fn spec(spec: &Spec<K>) -> Option<KeySpec>;
 
+    /// How long the keys of a resource that is deleted are switched off before anything is deleted; zero: not a moment.
+    fn undo_window(spec: &Spec<K>) -> Duration;
+
     /// The cloud user, as the mark on its Secret names it.
     fn place(account: &AccountKey, at: &K::Place) -> Place;
 
@@ -166,6 +169,10 @@ impl<K: External> Keyring<K> for NoKeys {
 
     fn spec(_: &Spec<K>) -> Option<KeySpec> {
         None
+    }
+
+    fn undo_window(_: &Spec<K>) -> Duration {
+        Duration::ZERO
     }
 
     fn place(account: &AccountKey, _: &K::Place) -> Place {

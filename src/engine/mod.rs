@@ -1,6 +1,7 @@
 //! The loop that every kind shares; knows neither a kind nor a route nor a cloud.
 
 pub mod account;
+pub mod brake;
 pub mod budget;
 pub mod clock;
 pub mod controller;

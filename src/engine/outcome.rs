@@ -30,8 +30,14 @@ pub enum Outcome {
     Paused,
     /// The deletion waits until this is released.
     Held(String),
+    /// The deletion is part of a wave that the account's brake stopped.
+    Braked(String),
+    /// Its deletion can still be undone, or is being undone.
+    Parting(Reason, String),
     /// The cloud is removing it.
     Leaving(String),
+    /// It is looked at again in a moment; until then there is nothing to tell.
+    Soon,
     /// The finalizer is off; there is no status to write any more.
     Finished,
 }
@@ -116,8 +122,14 @@ pub fn tell(conditions: &mut Conditions, outcome: &Outcome, issue: Option<&Issue
             }
         }
         Outcome::Held(text) => deleting(conditions, Reason::DeletionHeld, text),
+        Outcome::Braked(text) => {
+            deleting(conditions, Reason::Braked, text);
+            conditions.clear(Kind::Reconciling);
+            conditions.set(Kind::Stalled, Truth::True, Reason::Braked, text.clone());
+        }
+        Outcome::Parting(reason, text) => deleting(conditions, *reason, text),
         Outcome::Leaving(text) => deleting(conditions, Reason::Removing, text),
-        Outcome::Finished => {}
+        Outcome::Soon | Outcome::Finished => {}
     }
 }
 
@@ -348,6 +360,8 @@ mod tests {
             (fault(Class::Terminal), false, "FF--T"),
             (Outcome::Paused, true, "TFT--"),
             (Outcome::Held(text()), true, "FFTT-"),
+            (Outcome::Braked(text()), true, "FFT-T"),
+            (Outcome::Parting(Reason::UndoWindow, text()), true, "FFTT-"),
         ];
         for (outcome, was_ready, letters) in rows {
             assert_eq!(

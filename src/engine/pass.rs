@@ -10,6 +10,7 @@ mod keys;
 mod parting;
 mod present;
 mod publish;
+mod undo;
 
 use std::{sync::Arc, time::Duration};
 
@@ -142,12 +143,13 @@ impl<K: External> Pass<'_, K> {
             Intent::Ignore => Ok(Outcome::Finished),
             Intent::Abandon => Box::pin(self.abandon()).await,
             Intent::Pause if self.subject.meta.deletion_timestamp.is_some() => {
-                Ok(Self::deletion_paused())
+                Ok(self.deletion_paused())
             }
             Intent::Pause => Ok(Outcome::Paused),
             Intent::Unreadable => Ok(self.unreadable()),
             Intent::Observe => Box::pin(self.observe_only()).await,
             Intent::Present => Box::pin(self.present()).await,
+            Intent::Undo => Box::pin(self.undo()).await,
             Intent::Gone => Box::pin(self.gone_in_time()).await,
             Intent::Released => Box::pin(self.release()).await,
         };
@@ -160,6 +162,9 @@ impl<K: External> Pass<'_, K> {
 
     /// The limit counts from when it is this pass's turn.
     async fn gone_in_time(&mut self) -> Result<Outcome, Stop> {
+        if let Some(outcome) = self.braked() {
+            return Ok(outcome);
+        }
         if let Some((account, _)) = self.subject.claim() {
             let account = account.clone();
             self.take_hand(&account).await;
@@ -270,8 +275,13 @@ impl<K: External> Pass<'_, K> {
             Err(trouble) => tracing::warn!(error = %trouble, "the Secret may go with its owner"),
         }
         self.subject.remove_finalizer().await?;
+        let keys = self.subject.status.keys.as_ref();
+        let off = match keys.and_then(|ledger| ledger.parting) {
+            Some(_) => "; its access keys may be switched off there",
+            None => "",
+        };
         let text = format!(
-            "abandoned by annotation {ABANDON}; left at the cloud: {}",
+            "abandoned by annotation {ABANDON}; left at the cloud: {}{off}",
             place.unwrap_or_else(|| "nothing".into())
         );
         self.note(Note::warning(Reason::Abandoned, text));

@@ -63,6 +63,14 @@ reasons! {
     Released,
     /// The finalizer was taken off by hand's order; the remote stays.
     Abandoned,
+    /// A deletion was undone by annotation: the remote stays, and so does its Secret.
+    Undone,
+    /// A deletion was to be undone after the remote was deleted.
+    UndoTooLate,
+    /// The remote of a resource whose deletion was undone was taken back.
+    Restored,
+    /// The deletions that the account's brake had stopped go on.
+    BrakeReleased,
 
     => "Waiting"
     /// A named resource does not exist or is not ready.
@@ -81,6 +89,10 @@ reasons! {
     Paused,
     /// A deletion waits until something is released.
     DeletionHeld,
+    /// The access keys are switched off, and the remote is deleted when its undo window is over.
+    UndoWindow,
+    /// A deletion is being undone.
+    Undoing,
     /// The namespace is being deleted, nothing new can be made in it.
     NamespaceTerminating,
 
@@ -101,6 +113,8 @@ reasons! {
     CannotCreate,
     /// The stored object cannot be read.
     Undecodable,
+    /// So much of an account was deleted at once that its deletions wait until somebody says that they are meant.
+    Braked,
 
     => "Faults"
     /// The cloud did not answer or answered with a fault of its own.

@@ -70,7 +70,10 @@ pub fn lost<K: External>(
     status: &StatusOf<K>,
     place: &K::Place,
 ) -> Option<String> {
-    let existed = matches!(status.origin, Some(Origin::Created | Origin::Adopted));
+    let existed = matches!(
+        status.origin,
+        Some(Origin::Created | Origin::Adopted | Origin::Restored)
+    );
     if K::REMAKE || !existed || intent::says(meta, RECREATE) {
         return None;
     }

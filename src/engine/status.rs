@@ -35,7 +35,7 @@ pub struct Status<P, F> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<P>,
     /// How the remote came to be ours: Claimed means that its create was or is being sent, Created that cooper made it, Adopted that it
-    /// existed and was taken over.
+    /// existed and was taken over, Restored that it was kept when the deletion of the former resource was undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
     /// The deletion policy in effect.
@@ -117,6 +117,8 @@ pub enum Origin {
     Created,
     /// It existed and was taken over under `adoption: IfExists`.
     Adopted,
+    /// cooper made it for a former resource of this name, whose deletion was undone.
+    Restored,
 }
 
 /// The condition types that cooper sets.
@@ -134,19 +136,22 @@ pub enum Kind {
     Reconciling,
     /// Work cannot go on until somebody acts; present only while true.
     Stalled,
+    /// The brake of an account holds deletions; present only while true.
+    Braked,
     /// A type of one kind alone, by its name: see [`Remark`](super::external::Remark).
     Own(&'static str),
 }
 
 impl Kind {
     /// All types, the most asked for first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Ready,
         Self::Synced,
         Self::Resolved,
         Self::Issued,
         Self::Reconciling,
         Self::Stalled,
+        Self::Braked,
     ];
 
     /// The type as it stands in the condition.
@@ -158,6 +163,7 @@ impl Kind {
             Self::Issued => "Issued",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::Braked => "Braked",
             Self::Own(name) => name,
         }
     }

@@ -220,10 +220,12 @@ fn index(kinds: &[(Value, &'static [Topic])]) -> String {
     }
     let _ = write!(
         page,
-        "\nWhat the conditions and their reasons mean: [conditions](conditions.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n\nOne counts by its text: whenever `{}` gets another text, the access key of a resource that issues one is replaced.\n",
+        "\nWhat the conditions and their reasons mean: [conditions](conditions.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n| `{}` | On what is being deleted: keeps the remote and its Secret with keys that work, and lets the resource go; made again, it takes both back |\n| `{}` | On what is being deleted: its deletion is no part of a wave. On an Account it has another meaning: the instant that the condition `Braked` shows, until which the deletions held by the brake were asked for; these go on, later ones do not |\n\nOne counts by its text: whenever `{}` gets another text, the access key of a resource that issues one is replaced.\n",
         intent::PAUSED,
         intent::ABANDON,
         intent::RECREATE,
+        intent::UNDO,
+        intent::RELEASE_BRAKE,
         intent::ROTATE,
     );
     page
@@ -243,6 +245,9 @@ fn says(kind: status::Kind) -> Option<&'static str> {
         status::Kind::Reconciling => "Work goes on by itself. Only there while true",
         status::Kind::Stalled => {
             "Nothing goes on until somebody acts; the message says how. Only there while true"
+        }
+        status::Kind::Braked => {
+            "So much was deleted at once that these deletions wait until somebody says that they are meant. Only on Accounts, and only there while true"
         }
         status::Kind::Own(_) => return None,
     })

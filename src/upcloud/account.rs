@@ -11,12 +11,13 @@ use serde_json::json;
 use super::{
     api::Api,
     cloud::UpCloud,
-    shape::{Allowed, Local},
+    shape::{Allowed, Local, Span, seconds},
 };
 use crate::{
     confidential::Confidential,
     engine::{
         account::{AccountStatus, Outside, Provider},
+        brake,
         budget::{Budget, Lane, Rates},
         fault::Fault,
         known::Shared,
@@ -48,6 +49,12 @@ use crate::{
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Held",
+        type_ = "integer",
+        json_path = ".status.brake.held",
+        description = "Deletions that the brake holds; see the condition Braked"
     ),
     printcolumn(
         name = "Reason",
@@ -99,11 +106,75 @@ pub struct AccountSpec {
     #[serde(default = "requests_per_second")]
     #[schemars(range(min = 1, max = 500))]
     pub requests_per_second: i32,
+    /// When deletions stop and ask: so many of the account's things at once that it may be a mistake. Default: more than 30 % and more
+    /// than 10 within 10 minutes.
+    #[serde(default)]
+    pub brake: Brake,
     /// Namespaces whose services may use this account besides this one. Default: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub allowed_namespaces: Vec<Allowed>,
+}
+
+/// When deletions stop and ask. A wave of them is held until somebody annotates the Account with cooper.dev/release-brake and the instant
+/// that its condition Braked shows, or each resource with cooper.dev/release-brake: "true". What is left at the cloud anyway (Orphan,
+/// Observe), is paused or was never made does not count.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[x_kube(
+    validation = Rule::new(format!("!has(self.within) || ({0} >= 60 && {0} <= 3600)", seconds("self.within"))).message("within must be 1m at least and 1h at most")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Brake {
+    /// Whether waves are held at all. To be switched off for a planned deletion, or for good. Default: true.
+    #[serde(default = "is_on")]
+    pub enabled: bool,
+    /// A wave is more than this share of all things that cooper has at the account, in percent, 1 to 100. At 100 nothing is held.
+    /// Default: 30.
+    #[serde(default = "percent")]
+    #[schemars(range(min = 1, max = 100))]
+    pub percent: i32,
+    /// And more than this many things, 0 to 10000. Default: 10.
+    #[serde(default = "more_than")]
+    #[schemars(range(min = 0, max = 10_000))]
+    pub more_than: i32,
+    /// Deleted within this time, such as 10m; 1m to 1h. Default: 10m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<Span>,
+}
+
+impl Default for Brake {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            percent: percent(),
+            more_than: more_than(),
+            within: None,
+        }
+    }
+}
+
+impl Brake {
+    fn limits(&self) -> Option<brake::Limits> {
+        let usual = brake::Limits::default();
+        self.enabled.then(|| brake::Limits {
+            percent: u32::try_from(self.percent).unwrap_or(usual.percent),
+            more_than: u32::try_from(self.more_than).unwrap_or(usual.more_than),
+            within: self.within.as_ref().map_or(usual.within, Span::duration),
+        })
+    }
+}
+
+fn is_on() -> bool {
+    true
+}
+
+fn percent() -> i32 {
+    30
+}
+
+fn more_than() -> i32 {
+    10
 }
 
 fn endpoint() -> String {
@@ -207,6 +278,7 @@ impl Provider for Account {
                 ca_bundle: None,
                 proxy: None,
                 requests_per_second: requests_per_second(),
+                brake: Brake::default(),
                 allowed_namespaces: Vec::new(),
             },
         );
@@ -223,6 +295,10 @@ impl Provider for Account {
             "dataPlane": self.spec.data_plane,
             "allowedNamespaces": self.spec.allowed_namespaces,
         })
+    }
+
+    fn brake(&self) -> Option<brake::Limits> {
+        self.spec.brake.limits()
     }
 
     fn open(

@@ -53,6 +53,7 @@ pub use keys::AccessKeys;
     validation = inline_names(),
     validation = tag_keys(),
     validation = Rule::new("!has(self.name) || self.name != '_upcloud-internal-user'").message("_upcloud-internal-user belongs to UpCloud"),
+    validation = Rule::new(format!("!has(self.undoWindow) || {} <= 2592000", seconds("self.undoWindow"))).message("undoWindow must be 30d at most"),
     validation = Rule::new("self.serviceRef == oldSelf.serviceRef").message("serviceRef cannot be changed; make a new resource"),
     validation = Rule::new("!has(self.accessKey) || !has(oldSelf.accessKey) || self.accessKey.secretName == oldSelf.accessKey.secretName").message("accessKey.secretName cannot be changed while accessKey is set; remove accessKey, which revokes the key, and add it again")
 )]
@@ -76,6 +77,12 @@ pub struct UserSpec {
     #[schemars(length(max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub groups: Vec<Local>,
+    /// How long a deletion can be undone, such as 24h: 30d at most. Until then the user stays, with its access keys switched off, and
+    /// the annotation cooper.dev/undo: "true" switches them on again, keeps the user and its Secret, and lets this resource go; made
+    /// again, it takes both back. The keys are switched off first also where this is 0s, if deletionPolicy is Delete. Not for Orphan.
+    /// Default: 0s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo_window: Option<Span>,
     /// An access key, kept in a Secret. Removing this revokes the key and deletes the Secret. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_key: Option<AccessKeySpec>,

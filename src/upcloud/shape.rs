@@ -173,7 +173,10 @@ pub fn made<'a, P, F: Default + PartialEq>(
     status: &'a Status<P, F>,
     common: &Common,
 ) -> Option<&'a P> {
-    let ours = matches!(status.origin, Some(Origin::Created | Origin::Adopted));
+    let ours = matches!(
+        status.origin,
+        Some(Origin::Created | Origin::Adopted | Origin::Restored)
+    );
     let seen =
         common.management_policy == ManagementPolicy::Observe && status.at_provider != F::default();
     status.place.as_ref().filter(|_| ours || seen)

@@ -14,6 +14,7 @@
 mod admission;
 mod adoption;
 mod bad_input;
+mod braking;
 mod changes_of_mind;
 mod cli;
 mod counts;
@@ -42,5 +43,6 @@ mod secrets_watch;
 mod tenancy;
 mod tls;
 mod tried_keys;
+mod undoing;
 mod unknowns;
 mod upcloud_client;

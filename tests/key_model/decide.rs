@@ -136,6 +136,10 @@ fn impatient(view: &View, setting: &Setting) -> Decision {
                 record(led)
             })
         }
+        Some(Rule::UndoWaits) if led.parting == Some(Parting::On) => Some(record(Ledger {
+            parting: None,
+            ..led
+        })),
         Some(Rule::OnePost) if resource.want() == Want::Present => {
             let open = led.attempts().filter(|a| a.phase == Phase::Open);
             let mut empty = open.filter_map(|a| {
@@ -237,6 +241,13 @@ fn otherwise(view: &View, decision: Decision, setting: &Setting) -> Decision {
             let mut ids = new.iter().filter(|k| !led.has_role(*k));
             ids.next().map_or(decision, |k| Decision::Do(Op::Delete(k)))
         }
+        (Some(Rule::PartingRecorded), Op::Record(Some(after)))
+            if led.parting.is_none() && after.led().parting == Some(Parting::Off) =>
+        {
+            let mut kept = led.current.into_iter().chain(led.old);
+            let on = kept.find(|k| view.list.keys[*k as usize].active);
+            Decision::Do(on.map_or(op, |key| Op::SetStatus(key, false)))
+        }
         (Some(Rule::LedgerBeforeTest), Op::Record(Some(after))) => {
             let named = after.led().attempts().find_map(|a| {
                 let is_new = led.attempt(a.nonce).is_some_and(|b| b.key.is_none());
@@ -321,11 +332,14 @@ fn place() -> key::Place {
 }
 
 fn want(view: &View, setting: &Setting) -> key::KeyWant {
+    let gone = key::Want::Gone {
+        user_goes: setting.user_goes && !view.user_gone,
+    };
     let want = match view.resource.want() {
         Want::Present => key::Want::Present,
-        Want::Gone => key::Want::Gone {
-            user_goes: setting.user_goes && !view.user_gone,
-        },
+        Want::Gone => gone,
+        // Too late to undo: the pass goes on with the deletion.
+        Want::Released if setting.undo && view.resource.deleting && view.user_gone => gone,
         Want::NoKey => key::Want::NoKey,
         Want::Released => key::Want::Released,
     };
@@ -338,6 +352,7 @@ fn want(view: &View, setting: &Setting) -> key::KeyWant {
         hold: view.resource.hold,
         overlap: SignedDuration::from_mins(10),
         test: setting.test,
+        undo: (setting.undo && !view.user_gone).then(|| SignedDuration::from_mins(10)),
         quota: Some(2),
         place: place(),
         secret_name: Some("s3".into()),
@@ -606,9 +621,31 @@ fn ledger(view: &View, led: &Ledger, timeline: &Timeline, setting: &Setting) -> 
         }),
         revoking: key_names(led.revoking),
         full: led.full,
+        parting: parting(view, led, setting),
         asked: None,
         secret_name: Some("s3".into()),
     }
+}
+
+fn parting(view: &View, led: &Ledger, setting: &Setting) -> Option<key::Parting> {
+    if setting.off == Some(Rule::UndoSwitchesOn) && view.resource.want() == Want::Released {
+        return None;
+    }
+    let is_over = view.list.clock.parting_over || setting.off == Some(Rule::UndoWindow);
+    led.parting.map(|phase| key::Parting {
+        phase: match phase {
+            Parting::Off => key::PartingPhase::Off,
+            Parting::On => key::PartingPhase::On,
+        },
+        since: moment(if is_over { LONG_AGO } else { NOW - 1 }),
+    })
+}
+
+fn parting_of(real: &key::Ledger) -> Option<Parting> {
+    real.parting.map(|parting| match parting.phase {
+        key::PartingPhase::Off => Parting::Off,
+        key::PartingPhase::On => Parting::On,
+    })
 }
 
 // And back.
@@ -681,6 +718,7 @@ fn compact(real: &key::Ledger) -> Ledger {
             .is_some_and(|o| o.phase == key::OldPhase::Inactive),
         revoking: keys_of(&real.revoking),
         full: real.full,
+        parting: parting_of(real),
         ..Ledger::default()
     };
     for a in &real.attempts {
@@ -709,6 +747,10 @@ fn check_times(view: &View, after: &key::Ledger) {
                     && b.key == a.key.as_ref().map(key_of)
             });
         assert_eq!(a.since == moment(NOW), same.is_none(), "since of {a:?}");
+    }
+    if let Some(parting) = &after.parting {
+        let same = before.parting == parting_of(after);
+        assert_eq!(parting.since == moment(NOW), !same, "since of {parting:?}");
     }
     if let Some(old) = &after.old {
         let same = before.old == Some(key_of(&old.id))

@@ -77,6 +77,10 @@ fn judge(world: &World, setting: &Setting) -> Result<(), String> {
     let is_kept = t.is_ours() && r.exists && t.uid == r.uid && r.want() != Want::NoKey;
     let (ours, foreign, leftover) = count_keys(world, setting, is_kept)?;
     if !r.exists {
+        let key = t.id.map(|k| *world.key(k)).unwrap_or_default();
+        if setting.undo && !world.went && t.is_ours() && !t.owned && !key.active {
+            return Err("the Secret that an undo kept holds a dead key".into());
+        }
         let remains = t.is_ours() && t.owned || world.stagings.iter().any(Staging::exists);
         return if remains {
             Err("a Secret is left behind".into())

@@ -7,7 +7,7 @@
 //!
 //! The bounds here run in seconds. `make proof` searches larger ones and prints how many states it saw. Single ones: `COOPER_KEY_MODEL="processes=2 faults=1 rotations=1" cargo test --release
 //! --test key_model -- one_setting --nocapture`; words: processes, faults, acts, rotations, holds, foreigns,
-//! recreations, rejects (numbers), exclusive, foreign, test, `user_goes`, most (states), act=<name>.
+//! recreations, rejects (numbers), exclusive, foreign, test, `user_goes`, undo, most (states), act=<name>.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -48,6 +48,7 @@ fn setting(processes: usize, budget: Budget) -> Setting {
         foreign_from_start: false,
         test: false,
         user_goes: false,
+        undo: false,
         off: None,
     }
 }
@@ -547,6 +548,53 @@ fn released_after_a_rotation() -> Setting {
     }
 }
 
+/// A resource with an undo window that is deleted, and whose deletion may be undone.
+fn undoable(processes: usize, budget: Budget) -> Setting {
+    let budget = Budget { acts: 2, ..budget };
+    Setting {
+        user_goes: true,
+        undo: true,
+        acts: &[Act::DeleteResource, Act::Release],
+        ..setting(processes, budget)
+    }
+}
+
+#[test]
+fn an_undo_keeps_a_live_key_beside_a_rotation_and_a_fault() {
+    let budget = Budget {
+        faults: 1,
+        rotations: 1,
+        recreations: 1,
+        ..budget()
+    };
+    holds(&undoable(1, budget));
+}
+
+#[test]
+fn two_replicas_undo_together() {
+    holds(&undoable(2, budget()));
+}
+
+#[test]
+fn keys_that_are_switched_off_without_a_record_stay_off() {
+    breaks_without(Rule::PartingRecorded, undoable(1, budget()));
+}
+
+#[test]
+fn an_undo_that_switches_nothing_on_keeps_a_dead_key() {
+    breaks_without(Rule::UndoSwitchesOn, undoable(1, budget()));
+}
+
+#[test]
+fn an_undo_that_does_not_wait_is_overtaken_by_a_stalled_replica() {
+    breaks_without(Rule::UndoWaits, undoable(2, budget()));
+}
+
+#[test]
+fn without_the_window_the_user_goes_while_it_could_be_undone() {
+    breaks_without(Rule::UndoWindow, undoable(1, budget()));
+}
+
 /// Bounds of the proof, as [`worded`] reads them.
 const PROOF: &[&str] = &[
     "faults=4",
@@ -558,12 +606,14 @@ const PROOF: &[&str] = &[
     "faults=1 acts=2",
     "faults=2 acts=1 rotations=1 rejects=1 test",
     "faults=1 acts=2 recreations=1 user_goes act=DeleteResource act=LoseStatus act=AllSecretsGone act=Disown act=Release",
+    "faults=2 acts=3 rotations=1 recreations=1 undo act=DeleteResource act=Release",
     "processes=2 rotations=1 test",
     "processes=2 rotations=1 holds=1",
     "processes=2 faults=1 rotations=1",
     "processes=2 acts=1 rotations=1",
     "processes=2 foreigns=1 exclusive",
     "processes=2 acts=2 rotations=1 recreations=1 act=Release act=DeleteResource",
+    "processes=2 faults=1 acts=2 undo act=DeleteResource act=Release",
 ];
 
 /// The large bounds, if the environment asks for them: `make proof`.
@@ -628,6 +678,7 @@ fn worded(words: &str, mut most: usize) -> (Setting, usize) {
             "foreign" => setting.foreign_from_start = true,
             "test" => setting.test = true,
             "user_goes" => setting.user_goes = true,
+            "undo" => (setting.user_goes, setting.undo) = (true, true),
             "most" => most = value.parse().expect("a number of states"),
             "act" => acts.extend(ACTS.iter().filter(|a| format!("{a:?}") == value)),
             other => panic!("unknown word {other}"),

@@ -22,6 +22,7 @@ fn tick(out: &mut Out, n: u8, after: World, label: impl FnOnce() -> String) {
 }
 
 fn time(world: &World, out: &mut Out) {
+    parting_time(world, out);
     let used = crate::names::used(world).1;
     let led = world.resource.led();
     for n in 0..NONCES as u8 {
@@ -52,6 +53,21 @@ fn holds_up_grace(p: &Process) -> bool {
 }
 fn reads_old_resource(p: &Process) -> bool {
     matches!(p.at, At::HasResource(_) | At::HasAll(..)) && !p.fresh_resource
+}
+
+/// The undo window of a deletion, and the grace of an undo: that is longer than a pass (A3).
+fn parting_time(world: &World, out: &mut Out) {
+    let is_stalled = |p: &Process| holds_up_grace(p) || matches!(p.at, At::Do(Op::UserGoes));
+    let passes = match world.resource.led().parting {
+        Some(Parting::Off) => true,
+        Some(Parting::On) => !world.processes.iter().any(is_stalled),
+        None => false,
+    };
+    if passes && !world.clock.parting_over {
+        let mut after = *world;
+        after.clock.parting_over = true;
+        tick(out, 30, after, || "the undo window is over".into());
+    }
 }
 
 fn deadline(world: &World, n: u8, out: &mut Out) {

@@ -345,8 +345,14 @@ impl Step<'_, '_> {
                 if world.user_gone {
                     return None;
                 }
+                let is_undoable =
+                    world.resource.led().parting == Some(Parting::Off) && !world.clock.parting_over;
+                if is_undoable && world.resource.want() == Want::Gone {
+                    after.broken = Some(Broken::TooEarly);
+                }
                 after.keys = [Key::default(); KEYS];
                 after.user_gone = true;
+                after.went = self.setting.undo;
                 applied(true)
             }
             Op::PostAgain { slot, nonce } => Some(At::Post { slot, nonce }),

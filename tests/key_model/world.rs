@@ -101,6 +101,14 @@ pub struct Ledger {
     pub old_inactive: bool,
     pub revoking: Set,
     pub full: bool,
+    pub parting: Option<Parting>,
+}
+
+/// Which way the keys of a deleted resource are switched.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Parting {
+    Off,
+    On,
 }
 
 impl Ledger {
@@ -358,6 +366,8 @@ pub struct Clock {
     pub old_over: bool,
     /// A minute since its key was named.
     pub tested_long: Set,
+    /// The undo window, or the grace of an undo, is over.
+    pub parting_over: bool,
 }
 
 /// How much may still go wrong.
@@ -381,6 +391,8 @@ pub enum Broken {
     /// I6: the target names a key that is gone or Inactive.
     DeadKey,
     ForeignSecret,
+    /// The user went while its deletion could still be undone.
+    TooEarly,
     /// The model ran out of numbers.
     Space,
 }
@@ -389,6 +401,8 @@ pub enum Broken {
 pub struct World {
     pub keys: [Key; KEYS],
     pub user_gone: bool,
+    /// A deletion has taken the user along once: an undo after that comes too late for its keys, whoever made the user again.
+    pub went: bool,
     pub resource: Resource,
     pub target: Target,
     pub stagings: [Staging; SLOTS],
@@ -416,6 +430,8 @@ pub struct Setting {
     pub foreign_from_start: bool,
     pub test: bool,
     pub user_goes: bool,
+    /// A deletion has an undo window; `Act::Release` on a deleted resource undoes it.
+    pub undo: bool,
     pub off: Option<Rule>,
 }
 
@@ -495,6 +511,14 @@ pub enum Rule {
     ReleaseRevokes,
     /// Two attempts never suspect the same key.
     OneSuspect,
+    /// Keys are switched off only after the ledger says so.
+    PartingRecorded,
+    /// An undo switches the keys on again.
+    UndoSwitchesOn,
+    /// An undo is over only when nobody can have missed it.
+    UndoWaits,
+    /// The user stays until the undo window is over.
+    UndoWindow,
 }
 
 impl World {
@@ -512,6 +536,7 @@ impl World {
         let mut world = World {
             keys: [Key::default(); KEYS],
             user_gone: false,
+            went: false,
             resource,
             target: Target::default(),
             stagings: [Staging::default(); SLOTS],
@@ -597,6 +622,9 @@ impl World {
         }
         if (before.old, before.old_inactive) != (led.old, led.old_inactive) {
             self.clock.old_over = false;
+        }
+        if before.parting != led.parting {
+            self.clock.parting_over = false;
         }
         self.resource = after;
         self.touch_resource(by);

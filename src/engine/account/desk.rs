@@ -94,6 +94,7 @@ impl<A: Provider> Desk<'_, A> {
         // Pinning wrote a newer status than the one in hand; its own watch event brings the next pass.
         let mut status = before.clone();
         self.conditions(&mut status, &outcome);
+        let note = self.brake(&mut status);
         if status == before || (before.identity.is_none() && matches!(outcome, Outcome::Connected))
         {
             return Ok(());
@@ -102,6 +103,14 @@ impl<A: Provider> Desk<'_, A> {
         let version = self.meta.resource_version.as_deref().unwrap_or_default();
         object.put_status(version, &status).await?;
         self.warn(&outcome);
+        let core = &self.accounts.core;
+        if let Some(note) = note {
+            core.events.send::<A>(self.meta, note);
+        }
+        // Written first, so that no restart takes back what others have acted on.
+        let limits = core.brakes.told(self.target, None).limits;
+        self.accounts
+            .brake_set(self.target, limits, &status.brake.unwrap_or_default());
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! absent and be made again. The last working session is kept in memory while in use, so deleting the credentials first does not strand
 //! the deletion of everything else.
 
+mod brake;
 mod desk;
 mod pass;
 mod session;
@@ -12,12 +13,17 @@ mod way;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::Condition};
+use k8s_openapi::{
+    ByteString,
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+};
 use kube::core::object::{HasSpec, HasStatus};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{clock::Clock, external::Cloud, fault::Fault, known::Shared};
+use super::{
+    brake::Limits, clock::Clock, external::Cloud, fault::Fault, known::Shared, status::Origin,
+};
 use crate::wire::Wire;
 
 pub use pass::{Accounts, named, pass};
@@ -44,6 +50,9 @@ pub trait Provider: Shared + HasSpec + HasStatus<Status = AccountStatus> {
 
     /// What the `resolve` of others reads of it; they are woken when it changes.
     fn offer(&self) -> serde_json::Value;
+
+    /// When a wave of deletions stops; `None`: never.
+    fn brake(&self) -> Option<Limits>;
 
     /// Opens a session with what the Secret holds. No I/O: whether it works is told by `identify`.
     fn open(
@@ -80,4 +89,63 @@ pub struct AccountStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub identity: Option<String>,
+    /// The brake on deletions: what it holds and what it has seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brake: Option<BrakeStatus>,
+    /// What was kept when a deletion was undone: a resource of that kind, namespace and name takes it back without adoption, for 30 days.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    pub kept: Vec<Kept>,
+}
+
+/// What the brake of an account holds and has seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BrakeStatus {
+    /// How many deletions it holds now.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub held: i32,
+    /// Deletions asked for until this moment were released.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub released: Option<Time>,
+    /// The annotation `cooper.dev/release-brake` as it was last answered: each text is answered once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub answered: Option<String>,
+    /// Deletions of the last hours that ended without having been released, by the minute in which they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    pub recent: Vec<Ended>,
+}
+
+/// Deletions that were asked for in one minute and have ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ended {
+    /// The minute.
+    pub at: Time,
+    /// How many.
+    #[schemars(range(min = 1))]
+    pub count: i32,
+}
+
+/// A remote that was kept when the deletion of its resource was undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Kept {
+    /// Kind of the resource.
+    #[schemars(length(max = 63))]
+    pub kind: String,
+    /// Its namespace.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// Where the remote is.
+    #[schemars(length(max = 2048))]
+    pub place: String,
+    /// How the remote had come to be cooper's.
+    pub origin: Origin,
+    /// When it was kept.
+    pub at: Time,
 }

@@ -87,11 +87,31 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
             .unwrap_or_default()
     }
 
-    fn seen(&self, _: &Guarded<A>) {}
+    fn seen(&self, stored: &Guarded<A>) {
+        self.brake_seen(stored);
+        // A resource that is made again may have been looked at before this came.
+        for kept in stored
+            .whole()
+            .and_then(|account| account.status())
+            .into_iter()
+            .flat_map(|status| &status.kept)
+        {
+            let target = Target {
+                group: A::group(&()),
+                kind: kept.kind.clone().into(),
+                namespace: kept.namespace.clone(),
+                name: kept.name.clone(),
+            };
+            if self.core.references.knows(&target) {
+                self.core.wakes.wake(&target, Cause::Woken);
+            }
+        }
+    }
 
     fn gone(&self, stored: &Guarded<A>) {
-        let key = key_of(&target_of::<A>(stored.meta()));
-        self.close(&key);
+        let target = target_of::<A>(stored.meta());
+        self.core.brakes.forget(&target);
+        self.close(&key_of(&target));
     }
 
     fn woken(&self, _: &Wake) {}

@@ -1,13 +1,76 @@
-//! Rows 6a and 16: the resource is deleted, wants no key any more, or is let go.
+//! Rows 6a, 6b and 16: the resource is deleted, wants no key any more, or is let go.
 
 use std::collections::BTreeSet;
 
 use super::view::{Pending, View};
-use super::{KeyId, KeyStep, Ledger, Mark, OwnTarget, Phase, WaitFor, Waiting, Want};
+use super::{
+    GRACE, KeyId, KeyStep, Ledger, Mark, OldPhase, OwnTarget, PartingPhase, Phase, WaitFor,
+    Waiting, Want,
+};
+
+/// Row 6b: keys are switched off before anything is deleted, and on again if the deletion is undone.
+///
+/// Recorded before the first of them is switched, so that whoever undoes it knows what to switch on. An undo is over only after a grace:
+/// a replica that has not seen it may still switch a key off, and nobody heals the Secret of a resource that is gone.
+pub(super) fn parting(view: &View, pending: &mut Pending) -> Option<KeyStep> {
+    let record = |phase| Some(KeyStep::record(view.ledger.parted(phase, view.now)));
+    let parting = view.ledger.parting;
+    if let Want::Gone { .. } = view.want {
+        let window = view.spec.undo?;
+        let Some(off) = parting.filter(|parting| parting.phase == PartingPhase::Off) else {
+            let is_nothing = window.is_zero() && switch(view, false).is_none();
+            return record(Some(PartingPhase::Off)).filter(|_| !is_nothing);
+        };
+        let until = off.since.plus(window);
+        let step = switch(view, false);
+        if step.is_none() && !view.is_past(until) {
+            pending.wait(WaitFor::UndoWindow, Some(until));
+            pending.window = true;
+        }
+        return step;
+    }
+    let parting = parting?;
+    if parting.phase == PartingPhase::Off {
+        return record(Some(PartingPhase::On));
+    }
+    if let Some(step) = switch(view, true) {
+        return Some(step);
+    }
+    let until = parting.since.plus(GRACE);
+    if view.is_past(until) {
+        return record(None);
+    }
+    pending.wait(WaitFor::Undo, Some(until));
+    None
+}
+
+/// The first key in service that is not switched as it should be.
+fn switch(view: &View, active: bool) -> Option<KeyStep> {
+    let ledger = view.ledger;
+    let current = ledger.current.iter().map(|current| &current.id);
+    let old = ledger.old.iter();
+    let old = old.filter(|old| old.phase == OldPhase::Overlap);
+    // A suspect is switched by its own rows.
+    let is_suspect = |id: &KeyId| {
+        ledger
+            .attempts
+            .iter()
+            .any(|a| a.suspect.as_ref() == Some(id))
+    };
+    let mut wrong = current.chain(old.map(|old| &old.id)).filter(|id| {
+        let key = view.listed.key(id);
+        key.is_some_and(|key| key.active != active) && !is_suspect(id)
+    });
+    wrong.next().map(|id| KeyStep::SetStatus {
+        key: id.clone(),
+        active,
+    })
+}
 
 /// Row 6a: the cloud user goes, and its keys with it, if none of them is somebody else's.
 pub(super) fn user_goes(view: &View, pending: &mut Pending) -> Option<KeyStep> {
-    if view.want != (Want::Gone { user_goes: true }) || !view.unknown().is_empty() {
+    let stays = pending.window || !view.unknown().is_empty();
+    if view.want != (Want::Gone { user_goes: true }) || stays {
         return None;
     }
     let mut open = view

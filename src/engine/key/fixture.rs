@@ -60,6 +60,7 @@ pub(super) fn case() -> Case {
             hold: false,
             overlap: SignedDuration::from_hours(24),
             test: false,
+            undo: None,
             quota: Some(2),
             place: place(),
             secret_name: Some("s3".into()),

@@ -31,6 +31,9 @@ pub struct Ledger {
     /// The rotation that the annotation `cooper.dev/rotate` asked for last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Asked>,
+    /// The deletion of the resource has begun: its keys are switched off, and nothing is deleted yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parting: Option<Parting>,
     /// Name of the Secret these keys belong to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -80,6 +83,27 @@ pub enum OldPhase {
     Overlap,
     /// Switched off, not yet deleted.
     Inactive,
+}
+
+/// What happens to the keys between the wish to delete the resource and the deletion.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parting {
+    /// `Off`: the keys are switched off, and the user goes when its undo window is over. `On`: the deletion is undone; the keys are
+    /// switched on again.
+    pub phase: PartingPhase,
+    /// Since when it is in this phase; cloud time.
+    pub since: Moment,
+}
+
+/// Which way keys are switched.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = crate::engine::external::undescribed)]
+pub enum PartingPhase {
+    /// Off, before the deletion.
+    Off,
+    /// On again: it is undone.
+    On,
 }
 
 /// One attempt to mint a key.
@@ -190,6 +214,15 @@ impl Ledger {
         let old = self.old.iter().map(|o| &o.id);
         let attempts = self.attempts.iter().filter_map(|a| a.key.as_ref());
         current.chain(old).chain(&self.revoking).chain(attempts)
+    }
+
+    /// The same ledger with its keys on their way in or out since `now`, or settled.
+    #[must_use]
+    pub(super) fn parted(&self, phase: Option<PartingPhase>, now: Moment) -> Self {
+        Self {
+            parting: phase.map(|phase| Parting { phase, since: now }),
+            ..self.clone()
+        }
     }
 
     /// The same ledger without that attempt.

@@ -12,7 +12,7 @@ use super::{
 pub(super) fn open(view: &View, pending: &mut Pending, attempt: &Attempt) -> Option<KeyStep> {
     let staging = view.staging_of(attempt);
     if let Some((slot, id)) = staging.and_then(|(slot, s)| s.filled().map(|id| (slot, id))) {
-        return committed(view, attempt, slot, id);
+        return committed(view, pending, attempt, slot, id);
     }
     // Row 8a, last part: committed and named, but its only copy is gone.
     if let Some(id) = &attempt.key {
@@ -44,7 +44,13 @@ pub(super) fn open(view: &View, pending: &mut Pending, attempt: &Attempt) -> Opt
 }
 
 /// Row 8: the staging holds the key `id`.
-fn committed(view: &View, attempt: &Attempt, slot: usize, id: &KeyId) -> Option<KeyStep> {
+fn committed(
+    view: &View,
+    pending: &Pending,
+    attempt: &Attempt,
+    slot: usize,
+    id: &KeyId,
+) -> Option<KeyStep> {
     if !view.is_listed(id) {
         return Some(close(view, attempt));
     }
@@ -53,6 +59,10 @@ fn committed(view: &View, attempt: &Attempt, slot: usize, id: &KeyId) -> Option<
     if view.want == Want::Released && is_usable && is_tested && can_write_target(view.stored) {
         // A stalled replica may still publish it, and nobody heals a released Secret.
         return Some(publish(view, attempt, slot, id));
+    }
+    if pending.window && view.listed.is_active(id) {
+        // Its creator may still publish it, and an undo would keep that Secret.
+        return None;
     }
     if view.is_ending() || !is_usable {
         return Some(discard(view, attempt, id));

@@ -33,7 +33,7 @@ mod view;
 
 pub use chain::{Minting, allowed_in_chain, chain_list, chain_next};
 pub use id::{KeyId, Nonce, Uid};
-pub use ledger::{Asked, Attempt, Current, Ledger, Old, OldPhase, Phase};
+pub use ledger::{Asked, Attempt, Current, Ledger, Old, OldPhase, Parting, PartingPhase, Phase};
 pub use mark::{Mark, Place, data_digest, text_digest};
 pub use mint::{TestOutcome, after_test, refused, reserve};
 pub use next::next;

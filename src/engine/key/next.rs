@@ -11,7 +11,7 @@ use super::{KeyStep, KeyWant, Ledger, Listed, Stored, ending, evidence, keep, mi
 /// |---|---|---|
 /// | 1 | is the finalizer there | here |
 /// | 2–6 | what do the Secrets prove that the ledger does not say | `evidence` |
-/// | 6a, 16 | the resource, its key or cooper's hold on it ends | `ending` |
+/// | 6a, 6b, 16 | the resource, its key or cooper's hold on it ends | `ending` |
 /// | 7, 15, 17–21 | recorded revocations, foreign keys, the target, the replaced key, a new key | `keep` |
 /// | 8, 8a, 9 | attempts that may still bring a key to life | `mint` |
 /// | 10–14 | lost answers | `suspect` |
@@ -26,6 +26,8 @@ use super::{KeyStep, KeyWant, Ledger, Listed, Stored, ending, evidence, keep, mi
 /// | 3 | staging outside the ledger | `DropStaging`, Record(revoking), or Wait |
 /// | 4 | target holds a key that is not current, or an Open attempt's | Record(current = it) |
 /// | 5, 6 | mark with edited data, `replaces` of a mark: ids no ledger field has | Record(a role for them) |
+/// | 6b | Gone with an undo window: not recorded; a key of ours on; the window not over | Record(parting Off); `SetStatus`; Wait, no 6a |
+/// |    | Released or wanted, parting: Off; a key of ours off; grace not over; over | Record(parting On); `SetStatus`; Wait; Record(no parting) |
 /// | 6a | user goes too, listed ⊆ ours | `UserGoes` |
 /// | 7 | revoking | Delete, then Record(out) |
 /// | 8 | Open, staging Filled | Publish, or Record(revoking) |
@@ -61,6 +63,7 @@ pub fn next(stored: &Stored, listed: &Listed, want: &KeyWant) -> KeyStep {
     let found = evidence::orphans(&view, &mut pending)
         .or_else(|| evidence::published(&view))
         .or_else(|| evidence::marked(&view))
+        .or_else(|| ending::parting(&view, &mut pending))
         .or_else(|| ending::user_goes(&view, &mut pending))
         .or_else(|| keep::revoking(&view))
         .or_else(|| attempts(&view, &mut pending))

@@ -74,6 +74,10 @@ pub enum WaitFor {
     Held,
     /// A replica that has not seen the release yet.
     Release,
+    /// The end of the undo window of a deleted resource.
+    UndoWindow,
+    /// A replica that has not seen yet that the deletion is undone.
+    Undo,
     /// The pause after repeated lost answers.
     LostAnswers,
     /// The data plane, to test the new key.

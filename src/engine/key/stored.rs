@@ -169,6 +169,8 @@ pub struct KeyWant {
     pub overlap: SignedDuration,
     /// A new key is tested with one signed request before it is published.
     pub test: bool,
+    /// How long the keys of a resource that is deleted are switched off before anything is deleted; `None`: they are not.
+    pub undo: Option<SignedDuration>,
     /// How many keys the cloud allows a user, if known.
     pub quota: Option<usize>,
     /// The cloud user.

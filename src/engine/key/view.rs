@@ -24,6 +24,8 @@ pub(super) struct Pending {
     pub wait: Option<Waiting>,
     /// A staging outside the ledger may still get its attempt (row 3).
     pub orphan: bool,
+    /// The undo window is not over: the user stays (row 6b).
+    pub window: bool,
 }
 
 impl Pending {

@@ -8,13 +8,16 @@ use kube::Resource;
 use super::pass;
 use crate::engine::{
     account::Sessions,
+    brake::Part,
     controller::Controlled,
     core::Core,
     external::{External, Ref},
     guarded::Guarded,
+    intent::{self, Intent, RELEASE_BRAKE},
     memory::Memory,
+    standing,
     subject::{StatusOf, owner_of, place_key, status_of, target_of},
-    wake::Wake,
+    wake::{Cause, Wake},
 };
 
 /// Everything a pass over kind `K` works with.
@@ -35,6 +38,38 @@ impl<K: External> Engine<K> {
             sessions,
             memory: Memory::default(),
         }
+    }
+}
+
+impl<K: External> Engine<K> {
+    /// Notes what part the resource has in a wave of deletions.
+    fn note_part(&self, stored: &Guarded<K>) {
+        let meta = stored.meta();
+        let status = status_of(stored);
+        let claim = status.as_ref().and_then(standing::claimed);
+        let account = claim.map(|(account, _)| Sessions::<K::Account>::target(account));
+        let part = match &meta.deletion_timestamp {
+            Some(_) if intent::says(meta, RELEASE_BRAKE) => Part::Released,
+            Some(asked) if Self::will_go(stored, status.as_ref()) => Part::Deletion(asked.0),
+            Some(_) | None => Part::None,
+        };
+        let (uid, now) = (
+            meta.uid.as_deref().unwrap_or_default(),
+            self.core.clock.now(),
+        );
+        let target = target_of::<K>(meta);
+        self.core
+            .brakes
+            .note(account.as_ref(), uid, &target, part, now);
+    }
+
+    /// Whether what it asks for is a deletion at the cloud.
+    fn will_go(stored: &Guarded<K>, status: Option<&StatusOf<K>>) -> bool {
+        let common = stored.whole().map(|object| object.common());
+        let origin = status.and_then(|status| status.origin);
+        let last = status.and_then(|status| status.deletion_policy);
+        let policy = intent::policy(common, origin, last);
+        intent::intent(stored.meta(), common, policy, false) == Intent::Gone
     }
 }
 
@@ -71,6 +106,7 @@ impl<K: External> Controlled<K> for Engine<K> {
     }
 
     fn seen(&self, stored: &Guarded<K>) {
+        self.note_part(stored);
         let Some(StatusOf::<K> {
             account: Some(account),
             place: Some(place),
@@ -93,6 +129,9 @@ impl<K: External> Controlled<K> for Engine<K> {
         // Also what it only reserved: a refused resource has nothing in its status.
         let uid = stored.meta().uid.as_deref().unwrap_or_default();
         self.core.pass_on(&self.core.owners.forget(uid));
+        if let Some(account) = self.core.brakes.gone(uid) {
+            self.core.wakes.wake(&account, Cause::Woken);
+        }
     }
 
     fn woken(&self, wake: &Wake) {

@@ -3,24 +3,28 @@
 //! Order at the end of a resource: keys → remote → Secrets → finalizer. All that is needed stands in status, so it does not matter what
 //! else is already gone. What holds a deletion is named in a condition, with the way out.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
+
+use kube::Resource;
 
 use super::{Pass, Stop, keys::Tended, present::Site};
 use crate::engine::budget::Lane;
 use crate::engine::{
-    account::named,
+    account::{Sessions, named},
+    brake::{Answer, Limits},
     event::Note,
-    external::{DeletionPolicy, External, Phase, View},
+    external::{DeletionPolicy, External, Phase, Target, View},
     fault::{Class, Fault},
-    intent::{ABANDON, PAUSED, has_finalizer},
-    key,
+    intent::{ABANDON, PAUSED, RELEASE_BRAKE, UNDO, has_finalizer},
+    key::{self, Moment},
     keyring::Keyring,
     outcome::Outcome,
     plan::{Claim, Step, Want, plan},
     reason::Reason,
     standing::{place_text, seen},
-    status::Origin,
+    status::{Kind, Origin},
     subject::place_key,
+    wake::Cause,
 };
 
 impl<K: External> Pass<'_, K> {
@@ -58,6 +62,7 @@ impl<K: External> Pass<'_, K> {
                 Tended::Settled if user_goes && !force => held = self.foreign_keys(&site).await?,
                 Tended::UserGoes | Tended::Settled => {}
                 Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
+                Tended::Window(until) => return Ok(self.undoable(until)),
             }
         }
         if let Some(why) = held {
@@ -84,7 +89,7 @@ impl<K: External> Pass<'_, K> {
                 .tend(&site, None, None, key::Want::Gone { user_goes: false })
                 .await?
             {
-                Tended::Settled | Tended::UserGoes => {}
+                Tended::Settled | Tended::UserGoes | Tended::Window(_) => {}
                 Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
             }
         }
@@ -92,8 +97,50 @@ impl<K: External> Pass<'_, K> {
         self.end(Reason::Deleted, &text).await
     }
 
+    /// Before anything is taken away: whether this deletion is one of too many.
+    pub(super) fn braked(&mut self) -> Option<Outcome> {
+        let account = Sessions::<K::Account>::target(self.subject.claim()?.0);
+        let core = &self.engine.core;
+        let conditions = &self.subject.status.conditions;
+        let begun = conditions.iter().any(|condition| {
+            condition.type_ == Kind::Ready.name()
+                && condition.reason == Reason::Removing.to_string()
+        });
+        match core
+            .brakes
+            .ask(&account, self.subject.uid(), begun, core.clock.now())
+        {
+            Answer::Free => None,
+            Answer::Soon(left) => {
+                self.retry = Some(left);
+                Some(Outcome::Soon)
+            }
+            Answer::Held { limits, is_news } => {
+                if is_news {
+                    core.wakes.wake(&account, Cause::Woken);
+                }
+                Some(Outcome::Braked(self.braked_text(&account, limits)))
+            }
+        }
+    }
+
+    /// The same for the whole wave, however it grows; the numbers stand on the account.
+    fn braked_text(&self, account: &Target, limits: Limits) -> String {
+        let this = named_for_kubectl(&self.subject.target, K::plural(&()));
+        let that = named_for_kubectl(account, K::Account::plural(&()));
+        format!(
+            "this deletion is one of so many (more than {} and more than {} % of the account within {} min) that the brake of {account} \
+             holds it: nothing is taken away until somebody says so. How many, and the command that releases them all: kubectl describe {that}. \
+             This one alone: kubectl annotate {this} {RELEASE_BRAKE}=true. To keep it: kubectl annotate {this} {UNDO}=true, \
+             and apply it again once it is gone",
+            limits.more_than,
+            limits.percent,
+            limits.within.as_secs() / 60,
+        )
+    }
+
     /// A look before the end. A collection that is gone took the remote with it.
-    async fn last_look(&self, site: &Site<K>) -> Result<Option<K::Remote>, Fault> {
+    pub(super) async fn last_look(&self, site: &Site<K>) -> Result<Option<K::Remote>, Fault> {
         match self.look(site, None).await {
             Err(fault) if fault.reason == Reason::NotFound => Ok(None),
             seen => seen,
@@ -192,7 +239,7 @@ impl<K: External> Pass<'_, K> {
                 .tend(&site, desired.as_ref(), now.as_ref(), key::Want::Released)
                 .await?
             {
-                Tended::Settled | Tended::UserGoes => {}
+                Tended::Settled | Tended::UserGoes | Tended::Window(_) => {}
                 Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
             }
         }
@@ -204,14 +251,33 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// A deletion while the resource is paused.
-    pub(super) fn deletion_paused() -> Outcome {
+    pub(super) fn deletion_paused(&self) -> Outcome {
+        let what = if self.subject.says(UNDO) {
+            "deletion and undo wait"
+        } else {
+            "the deletion waits"
+        };
         Outcome::Held(format!(
-            "the deletion waits: paused by the annotation {PAUSED}; remove it to go on"
+            "{what}: paused by the annotation {PAUSED}; remove it to go on"
         ))
     }
 
+    /// The keys are off, everything else is there.
+    fn undoable(&self, until: Moment) -> Outcome {
+        let ledger = self.subject.status.keys.as_ref();
+        let current = ledger.and_then(|ledger| ledger.current.as_ref());
+        let keys = current.map_or_else(String::new, |key| {
+            format!("access key {} is switched off; ", key.id)
+        });
+        let text = format!(
+            "{keys}all is deleted at {until}. To keep it: kubectl annotate {} {UNDO}=true, and apply it again once it is gone",
+            named_for_kubectl(&self.subject.target, K::plural(&()))
+        );
+        Outcome::Parting(Reason::UndoWindow, text)
+    }
+
     /// What this resource claimed, with a session to reach it. `None`: it claimed nothing.
-    fn site(&mut self) -> Result<Option<Site<K>>, Outcome> {
+    pub(super) fn site(&mut self) -> Result<Option<Site<K>>, Outcome> {
         let Some((account, place)) = self.subject.claim().map(|(a, p)| (a.clone(), p.clone()))
         else {
             return Ok(None);
@@ -233,7 +299,13 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// Takes the finalizer off; from here on the resource is gone.
-    async fn end(&mut self, reason: Reason, told: &str) -> Result<Outcome, Stop> {
+    pub(super) async fn end(&mut self, reason: Reason, told: &str) -> Result<Outcome, Stop> {
+        let core = &self.engine.core;
+        if reason == Reason::Deleted {
+            self.forget_kept().await?;
+        } else {
+            core.brakes.exempt(self.subject.uid());
+        }
         if has_finalizer(&self.subject.meta) {
             self.subject.remove_finalizer().await?;
             self.note(Note::normal(reason, told));
@@ -245,6 +317,17 @@ impl<K: External> Pass<'_, K> {
         }
         Ok(Outcome::Finished)
     }
+}
+
+/// A resource as `kubectl` takes it, whatever other operator has a kind of that name.
+pub(super) fn named_for_kubectl(target: &Target, plural: impl Display) -> String {
+    let Target {
+        group,
+        namespace,
+        name,
+        ..
+    } = target;
+    format!("-n {namespace} {plural}.{group} {name}")
 }
 
 fn leaving<K: External>(remote: &K::Remote) -> String {

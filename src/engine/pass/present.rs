@@ -197,12 +197,12 @@ impl<K: External> Pass<'_, K> {
         desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
-        if now.is_some()
-            && K::Keys::ISSUES
-            && self.claim(site) != Claim::Ours
-            && Box::pin(self.is_marked(site)).await?
-        {
-            Box::pin(self.write_claim(site, Origin::Created)).await?;
+        if now.is_some() && self.claim(site) != Claim::Ours {
+            if let Some(origin) = self.kept(site) {
+                Box::pin(self.take_back(site, origin)).await?;
+            } else if K::Keys::ISSUES && Box::pin(self.is_marked(site)).await? {
+                Box::pin(self.write_claim(site, Origin::Created)).await?;
+            }
         }
         let claim = self.claim(site);
         let diff = now.as_ref().map(|remote| {

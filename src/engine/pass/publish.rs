@@ -45,7 +45,8 @@ impl<K: External> Pass<'_, K> {
         }
         let mut written = Ok(false);
         let before = self.subject.status.conditions.clone();
-        if outcome != Outcome::Finished && !outcome.is_conflict() {
+        let is_told = !matches!(outcome, Outcome::Finished | Outcome::Soon);
+        if is_told && !outcome.is_conflict() {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
@@ -132,7 +133,8 @@ impl<K: External> Pass<'_, K> {
         };
         let own = match outcome {
             Outcome::Finished => return None,
-            Outcome::Paused => delay::SLOW,
+            // `retry` says when it is soon.
+            Outcome::Paused | Outcome::Soon => delay::SLOW,
             Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
             | Outcome::Observed(Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
@@ -143,7 +145,10 @@ impl<K: External> Pass<'_, K> {
             }
             Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
             Outcome::Busy(..) => delay::held(0, dice),
-            Outcome::Refused(..) => delay::jittered(delay::SLOW, dice),
+            // What ends them wakes them.
+            Outcome::Refused(..) | Outcome::Braked(_) | Outcome::Parting(..) => {
+                delay::jittered(delay::SLOW, dice)
+            }
             Outcome::Held(_) => delay::held(self.memo.looks - 1, dice),
             Outcome::Failed(fault) => delay::after(fault, failures, dice),
         };
@@ -157,6 +162,8 @@ impl<K: External> Pass<'_, K> {
                 (*reason, text.clone())
             }
             Outcome::Held(text) => (Reason::DeletionHeld, text.clone()),
+            Outcome::Braked(text) => (Reason::Braked, text.clone()),
+            Outcome::Parting(Reason::UndoWindow, text) => (Reason::UndoWindow, text.clone()),
             // A refused key is told where its test is.
             Outcome::Failed(fault)
                 if fault.class != Class::Conflict && fault.reason != Reason::NewKeyNotAccepted =>

@@ -47,7 +47,7 @@ impl<K: External> Look<'_, K> {
                 let text = "paused: nothing is done until the annotation is removed";
                 return (self.says(Action::Keep, text), None);
             }
-            Intent::Ignore | Intent::Abandon | Intent::Gone | Intent::Released => {
+            Intent::Ignore | Intent::Abandon | Intent::Undo | Intent::Gone | Intent::Released => {
                 let text =
                     "it is being deleted in the cluster; apply the file again once it is gone";
                 return (self.says(Action::Wait, text), None);

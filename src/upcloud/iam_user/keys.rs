@@ -129,6 +129,12 @@ impl Keyring<IamUser> for AccessKeys {
         })
     }
 
+    fn undo_window(spec: &UserSpec) -> Duration {
+        spec.undo_window
+            .as_ref()
+            .map_or(Duration::ZERO, Span::duration)
+    }
+
     fn place(account: &AccountKey, at: &UserPlace) -> key::Place {
         key::Place {
             account: account.to_string(),

@@ -63,6 +63,7 @@ pub async fn users(cloud: &UpCloud, asked: &Asked) -> Result<Vec<IamUser>, Fault
                 grants,
                 bounds: who.bounds(row.permissions_boundary, tags),
                 groups: Vec::new(),
+                undo_window: None,
                 access_key: None,
             };
             found.push(IamUser::new(&name, spec));

@@ -382,7 +382,29 @@ fn rotations() -> Vec<Rule> {
         passes,
         fails,
     };
+    let window = |window: &str| New("ci", json!({ "undoWindow": window }));
+    let within = |within: &str| New("default", json!({"brake": {"within": within}}));
+    let undo = Rule {
+        kind: "IamUser",
+        at: ".spec",
+        message: "undoWindow must be 30d at most".to_owned(),
+        passes: vec![window("0s"), window("24h"), window("30d")],
+        fails: vec![window("31d"), window("721h")],
+    };
+    let brake = Rule {
+        kind: "Account",
+        at: ".spec.brake",
+        message: "within must be 1m at least and 1h at most".to_owned(),
+        passes: vec![
+            New("default", json!({"brake": {"enabled": false}})),
+            within("60s"),
+            within("60m"),
+        ],
+        fails: vec![within("59s"), within("61m"), within("2h")],
+    };
     vec![
+        undo,
+        brake,
         rule(
             "every must be 1h at least",
             vec![

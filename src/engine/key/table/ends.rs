@@ -1,4 +1,6 @@
-//! Rows 6a, 7, 15 and 16.
+//! Rows 6a, 6b, 7, 15 and 16.
+
+use jiff::SignedDuration;
 
 use super::super::fixture::*;
 use super::super::*;
@@ -21,6 +23,119 @@ fn row_6a_a_user_without_foreign_keys_goes_with_its_keys() {
     assert_eq!(
         healthy().key("foreign").want(gone).recorded().revoking,
         ids(["A"])
+    );
+}
+
+// Row 6b
+
+/// A healthy user with an old key, deleted with an undo window of ten minutes.
+fn parted(phase: Option<PartingPhase>, since: i64) -> Case {
+    let since = at(since);
+    healthy()
+        .key("O")
+        .old("O", OldPhase::Overlap, NOW)
+        .ledger(|l| l.parting = phase.map(|phase| Parting { phase, since }))
+        .want(Want::Gone { user_goes: true })
+        .wants(|w| w.undo = Some(SignedDuration::from_mins(10)))
+}
+
+fn switches(case: &Case) -> Option<(KeyId, bool)> {
+    match case.next() {
+        KeyStep::SetStatus { key, active } => Some((key, active)),
+        _ => None,
+    }
+}
+
+fn switched(mut case: Case, active: bool) -> Case {
+    case.listed
+        .keys
+        .iter_mut()
+        .for_each(|key| key.active = active);
+    case
+}
+
+#[test]
+fn row_6b_keys_are_switched_off_once_that_is_recorded_and_the_user_goes_after_the_window() {
+    let asked = parted(None, NOW);
+    let off = Parting {
+        phase: PartingPhase::Off,
+        since: at(NOW),
+    };
+    assert_eq!(asked.recorded().parting, Some(off));
+    let mut case = parted(Some(PartingPhase::Off), NOW);
+    assert_eq!(switches(&case), Some((id("A"), false)));
+    case.listed.keys[0].active = false;
+    assert_eq!(switches(&case), Some((id("O"), false)));
+    assert!(is_wait(&switched(case, false), WaitFor::UndoWindow));
+    let over = switched(parted(Some(PartingPhase::Off), NOW - 600), false);
+    assert_eq!(over.next(), KeyStep::UserGoes);
+}
+
+#[test]
+fn row_6b_a_window_holds_also_a_user_with_foreign_keys() {
+    let foreign = |since| switched(parted(Some(PartingPhase::Off), since), false).key("foreign");
+    assert!(is_wait(&foreign(NOW), WaitFor::UndoWindow));
+    assert_eq!(foreign(NOW - 600).recorded().revoking, ids(["A", "O"]));
+}
+
+#[test]
+fn row_6b_without_a_window_keys_are_switched_off_and_the_user_goes_at_once() {
+    let at_once = |case: Case| case.wants(|w| w.undo = Some(SignedDuration::ZERO));
+    assert!(at_once(parted(None, NOW)).recorded().parting.is_some());
+    let off = switched(parted(Some(PartingPhase::Off), NOW), false);
+    assert_eq!(at_once(off).next(), KeyStep::UserGoes);
+    let keyless = case().want(Want::Gone { user_goes: true });
+    assert_eq!(at_once(keyless).next(), KeyStep::UserGoes);
+    let not_asked = parted(None, NOW).wants(|w| w.undo = None);
+    assert_eq!(not_asked.next(), KeyStep::UserGoes);
+}
+
+#[test]
+fn row_6b_an_undo_switches_on_waits_out_stalled_replicas_and_lets_go() {
+    let undo = |phase, since| parted(phase, since).want(Want::Released);
+    let asked = switched(undo(Some(PartingPhase::Off), NOW - 60), false);
+    let on = Parting {
+        phase: PartingPhase::On,
+        since: at(NOW),
+    };
+    assert_eq!(asked.recorded().parting, Some(on));
+    let off = switched(undo(Some(PartingPhase::On), NOW), false);
+    assert_eq!(switches(&off), Some((id("A"), true)));
+    assert!(is_wait(
+        &undo(Some(PartingPhase::On), NOW - 599),
+        WaitFor::Undo
+    ));
+    assert_eq!(
+        undo(Some(PartingPhase::On), NOW - 600).recorded().parting,
+        None
+    );
+    assert!(matches!(undo(None, NOW).next(), KeyStep::LetGo { .. }));
+}
+
+#[test]
+fn row_6b_a_key_that_is_not_published_yet_is_kept_until_the_window_is_over() {
+    let minted = |phase, since| {
+        switched(parted(Some(phase), since), false)
+            .key("N")
+            .attempt("n1", Phase::Open, FRESH, |_| ())
+            .staging(0, "n1", FRESH, filled("N"))
+            .wants(|w| w.serial = 1)
+    };
+    assert!(is_wait(
+        &minted(PartingPhase::Off, NOW),
+        WaitFor::UndoWindow
+    ));
+    let undone = switched(minted(PartingPhase::On, NOW - 600), true).want(Want::Released);
+    let undone = undone.ledger(|l| l.parting = None);
+    assert!(matches!(undone.next(), KeyStep::Publish { key, .. } if key == id("N")));
+}
+
+#[test]
+fn row_6b_an_undo_that_is_taken_back_begins_the_window_anew() {
+    let again = parted(Some(PartingPhase::On), NOW - 3600).recorded();
+    assert_eq!(
+        again.parting.map(|p| (p.phase, p.since)),
+        Some((PartingPhase::Off, at(NOW)))
     );
 }
 

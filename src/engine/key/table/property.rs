@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
@@ -72,7 +73,10 @@ fn anything(rng: &mut StdRng) -> Case {
         }
         let revoking = some_ids(rng);
         let full = rng.random_bool(0.2);
-        case = case.ledger(|l| (l.revoking, l.full) = (revoking, full));
+        let phase = pick(rng, &[PartingPhase::Off, PartingPhase::On]);
+        let since = at(pick(rng, &TIMES));
+        let parting = some(rng, Parting { phase, since });
+        case = case.ledger(|l| (l.revoking, l.full, l.parting) = (revoking, full, parting));
     }
     for slot in 0..SLOTS {
         if rng.random_bool(0.3) {
@@ -113,6 +117,7 @@ fn anything(rng: &mut StdRng) -> Case {
     case.want(want).wants(|w| {
         (w.exclusive, w.hold) = rng.random();
         w.serial = i64::from(rng.random_bool(0.2));
+        w.undo = some(rng, SignedDuration::from_mins(10));
     })
 }
 

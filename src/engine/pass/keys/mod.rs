@@ -15,15 +15,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Pass, Stop, present::Site};
 use crate::engine::{
-    external::{Adoption, Cloud, External, View},
+    external::{Adoption, Cloud, DeletionPolicy, External, View},
     fault::{Class, Fault},
     intent::ROTATE,
-    key::{self, BlockedBy, KeyStep, KeyWant, Ledger, Listed, Minting, Stored, Uid, WaitFor},
+    key::{
+        self, BlockedBy, KeyStep, KeyWant, Ledger, Listed, Minting, Moment, Stored, Uid, WaitFor,
+    },
     keyring::{KeySpec, Keyring, Keys},
     outcome::Outcome,
     reason::Reason,
     secret::Found,
-    status::IssuedKey,
+    status::{IssuedKey, Origin},
 };
 use mint::Mint;
 
@@ -42,6 +44,8 @@ pub(super) enum Tended {
     UserGoes,
     /// Something has to pass first.
     Waiting(String),
+    /// The keys are switched off, and until this moment the deletion can be undone.
+    Window(Moment),
 }
 
 /// A key list, and when its answer came by our own clock.
@@ -120,7 +124,10 @@ impl<K: External> Pass<'_, K> {
             key::Want::Present if spec.is_none() => key::Want::NoKey,
             want => want,
         };
-        let want = self.key_want(site, spec, want);
+        let mut want = self.key_want(site, spec, want);
+        if let (key::Want::Gone { .. }, Some(_)) = (want.want, now) {
+            want.undo = self.undo_window();
+        }
         let made = self.made.take();
         // An ending reads the stagings too before it says that nothing is left; once it has, there is nothing to read.
         let is_over = want.want == key::Want::NoKey
@@ -168,6 +175,15 @@ impl<K: External> Pass<'_, K> {
         Ok(matches!(target, key::Target::Ours(own) if own.mark.is_some()))
     }
 
+    /// How long the keys are switched off before the deletion. `None`: they are not.
+    fn undo_window(&self) -> Option<SignedDuration> {
+        let spec = self.subject.spec();
+        let window = spec.map_or(Duration::ZERO, K::Keys::undo_window);
+        let is_forced = self.subject.policy() == DeletionPolicy::Delete;
+        let window = SignedDuration::try_from(window).unwrap_or(SignedDuration::MAX);
+        (is_forced || !window.is_zero()).then_some(window)
+    }
+
     fn key_want(&self, site: &Site<K>, spec: Option<KeySpec>, want: key::Want) -> KeyWant {
         let common = self.subject.common();
         let spec = spec.unwrap_or_else(KeySpec::nothing);
@@ -181,10 +197,12 @@ impl<K: External> Pass<'_, K> {
             hold: spec.hold,
             overlap: SignedDuration::try_from(spec.overlap).unwrap_or(SignedDuration::MAX),
             test: spec.test,
+            undo: None,
             quota: K::Keys::QUOTA,
             place: K::Keys::place(&site.account, &site.place),
             secret_name: Some(spec.secret_name).filter(|name| !name.is_empty()),
-            adopt: common.is_some_and(|common| common.adoption == Adoption::IfExists),
+            adopt: common.is_some_and(|common| common.adoption == Adoption::IfExists)
+                || self.origin() == Some(Origin::Restored),
             labels: spec.labels,
             annotations: spec.annotations,
         }
@@ -354,6 +372,9 @@ impl<K: External> Desk<'_, '_, K> {
         let left = Duration::try_from(until.timestamp().duration_since(listed.at));
         let left = left.unwrap_or_default() + Duration::from_secs(1);
         self.pass.retry = Some(self.pass.retry.map_or(left, |retry| retry.min(left)));
+        if waiting.why == WaitFor::UndoWindow {
+            return Tended::Window(until);
+        }
         Tended::Waiting(format!("{} (until {until})", why(waiting.why)))
     }
 
@@ -370,6 +391,8 @@ fn why(why: WaitFor) -> &'static str {
         WaitFor::OldKey => "the replaced key is kept for those who still use it",
         WaitFor::Held => "the replaced key is held; there is no room for a rotation",
         WaitFor::Release => "another replica may still have to see the release",
+        WaitFor::UndoWindow => "its undo window is not over",
+        WaitFor::Undo => "its keys are switched on; another replica may still have to see that",
         WaitFor::LostAnswers => "several answers were lost; the next request for a key waits",
         WaitFor::Test => "the storage endpoint could not be reached to test the new key",
     }
