@@ -178,7 +178,7 @@ impl Election {
             Ok(Ok(true)) => tracing::info!("the Lease is given back"),
             Ok(Ok(false)) => {}
             Ok(Err(error)) => {
-                tracing::warn!(%error, "the Lease was not given back and runs out by itself")
+                tracing::warn!(%error, "the Lease was not given back and runs out by itself");
             }
             Err(_) => tracing::warn!("the Lease was not given back in time and runs out by itself"),
         }
