@@ -1,8 +1,14 @@
-//! The operator's own HTTP side: probes.
+//! The operator's own HTTP side: probes and metrics.
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Router, extract::State, http::StatusCode, routing::get};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
 use tokio::net::TcpListener;
 
 use crate::engine::{core::Core, office::Standing};
@@ -16,6 +22,7 @@ pub async fn serve(listener: TcpListener, core: Arc<Core>) -> std::io::Result<()
         .route("/livez", get(live))
         .route("/healthz", get(live))
         .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
         .with_state(core);
     axum::serve(listener, routes).await
 }
@@ -35,6 +42,20 @@ async fn live(State(core): State<Arc<Core>>) -> (StatusCode, String) {
         .map(|(name, since)| format!("{name} hangs: no beat for {} s\n", since.as_secs()));
     (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
 }
+
+async fn metrics(State(core): State<Arc<Core>>) -> impl IntoResponse {
+    match core.metrics.text(&core) {
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, FORMAT)], text),
+        Err(error) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            [(header::CONTENT_TYPE, "text/plain")],
+            error.to_string(),
+        ),
+    }
+}
+
+/// The text format of OpenMetrics.
+const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 async fn ready(State(core): State<Arc<Core>>) -> (StatusCode, String) {
     let mut missing = core.gate.causes();

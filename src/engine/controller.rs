@@ -10,13 +10,17 @@ use std::{
     convert::Infallible,
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use futures::{
     Stream, StreamExt, TryStreamExt, channel::mpsc::UnboundedReceiver, future::BoxFuture, stream,
 };
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource,
@@ -34,6 +38,7 @@ use super::{
     core::Core,
     external::{Ref, Target},
     guarded::{Guarded, Watched},
+    metrics::{Report, Survey},
     pulse::BEAT,
     subject::target_of,
     wake::{Cause, Wake},
@@ -59,6 +64,12 @@ pub trait Controlled<K: Watched>: Send + Sync + 'static {
     /// A wake-up for it is about to be queued.
     fn woken(&self, wake: &Wake);
 
+    /// What it shows, for metrics.
+    fn report(&self, stored: &Guarded<K>) -> Report;
+
+    /// When the remote was looked at that was looked at least recently.
+    fn oldest_look(&self) -> Option<Timestamp>;
+
     /// One pass over it.
     fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()>;
 }
@@ -83,6 +94,9 @@ pub fn controller<K: Watched, C: Controlled<K>>(
     let core = Arc::clone(kind.core());
     let (store, writer) = reflector::store::<Guarded<K>>();
     core.known.add::<K>(store.clone());
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    core.metrics
+        .survey(surveyor(&kind, store.clone(), Arc::clone(&in_flight)));
     let hold = format!("{}.{}", K::plural(&()), K::group(&()));
     core.gate.shut(&hold);
     let wakes = core.wakes.listen(name.group.clone(), name.kind.clone());
@@ -124,7 +138,7 @@ pub fn controller<K: Watched, C: Controlled<K>>(
     let queue = stream::select(queue, beats)
         .map(Ok::<_, watcher::Error>)
         .take_until(Box::pin(stop));
-    run(Box::pin(queue), store, kind)
+    run(Box::pin(queue), store, kind, in_flight)
 }
 
 async fn run<K: Watched, C: Controlled<K>>(
@@ -134,11 +148,13 @@ async fn run<K: Watched, C: Controlled<K>>(
     + 'static,
     store: Store<Guarded<K>>,
     kind: Arc<C>,
+    in_flight: Arc<AtomicUsize>,
 ) {
     let shelf = store.clone();
     let one = |stored: Arc<Guarded<K>>, kind: Arc<C>| {
-        let shelf = shelf.clone();
+        let (shelf, flying) = (shelf.clone(), Flying::of(&in_flight));
         Box::pin(async move {
+            let _flying = flying;
             if !kind.core().gate.pass().await {
                 return Ok(Action::await_change());
             }
@@ -149,10 +165,12 @@ async fn run<K: Watched, C: Controlled<K>>(
             let target = target_of::<K>(stored.meta());
             // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
             // Dropping the controller, as a crash does, ends it too.
+            let core = Arc::clone(kind.core());
+            let began = tokio::time::Instant::now();
             let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(stored)));
             if let Err(error) = task.await {
                 tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
-                let core = kind.core();
+                core.metrics.panicked(&target.kind);
                 core.wakes.at(
                     &target,
                     Some(super::clock::later(
@@ -161,6 +179,7 @@ async fn run<K: Watched, C: Controlled<K>>(
                     )),
                 );
             }
+            core.metrics.took(&target.kind, began.elapsed());
             Ok::<_, Infallible>(Action::await_change())
         })
     };
@@ -174,6 +193,41 @@ async fn run<K: Watched, C: Controlled<K>>(
         Config::default().concurrency(0),
     );
     passes.for_each(|_| std::future::ready(())).await;
+}
+
+/// A pass that is under way, counted until it is dropped.
+struct Flying(Arc<AtomicUsize>);
+
+impl Flying {
+    fn of(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Flying {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts the resources of a kind whenever it is asked to, for as long as there is a controller.
+fn surveyor<K: Watched, C: Controlled<K>>(
+    kind: &Arc<C>,
+    store: Store<Guarded<K>>,
+    in_flight: Arc<AtomicUsize>,
+) -> impl Fn() -> Option<Survey> + Send + Sync + 'static {
+    let kind = Arc::downgrade(kind);
+    move || {
+        let kind = kind.upgrade()?;
+        let objects = store.state();
+        Some(Survey {
+            kind: K::kind(&()).into_owned(),
+            reports: objects.iter().map(|object| kind.report(object)).collect(),
+            oldest_look: kind.oldest_look(),
+            in_flight: in_flight.load(Ordering::Relaxed),
+        })
+    }
 }
 
 /// What nobody reads is half of an object's size.

@@ -120,6 +120,12 @@ impl Memory {
         self.all().issuers
     }
 
+    /// When the remote was looked at that was looked at least recently, of those that were.
+    pub fn oldest_look(&self) -> Option<Timestamp> {
+        let all = self.all();
+        all.by_name.values().filter_map(|memo| memo.looked).min()
+    }
+
     /// Forgets a resource that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
         let mut all = self.all();

@@ -171,8 +171,8 @@ async fn an_operator_without_its_crds_says_so_and_waits() {
 async fn without_rights_on_the_lease_nobody_is_ready() {
     let scene = Scene::without_operator().await;
     let operator = start(&scene, None, NEVER).await;
-    let told = operator.says(503, "waiting for leadership").await;
-    assert!(told.contains("cannot get resource \"leases\""), "{told}");
+    let told = operator.says(503, "cannot be used").await;
+    assert!(told.contains("waiting for leadership") && told.contains("cannot get resource \"leases\""), "{told}");
 }
 
 /// Notes every request but reads and dry runs.

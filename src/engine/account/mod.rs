@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{clock::Clock, external::Cloud, fault::Fault, known::Shared};
-use crate::wire::Wire;
+use crate::{http::Meter, wire::Wire};
 
 pub use pass::{Accounts, named, pass};
 pub use session::{Link, Sessions};
@@ -63,6 +63,8 @@ pub struct Outside {
     pub clock: Clock,
     /// The hook in front of every request.
     pub wire: Arc<dyn Wire>,
+    /// Where measurements go.
+    pub meter: Arc<dyn Meter>,
 }
 
 /// What an account shows.

@@ -26,6 +26,7 @@ use crate::engine::{
     fault::{Class, Fault},
     guarded::Guarded,
     intent,
+    metrics::Report,
     object::{Object, Trouble},
     reason::Reason,
     secret::{CONSENT, Found},
@@ -95,6 +96,23 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
     }
 
     fn woken(&self, _: &Wake) {}
+
+    fn report(&self, stored: &Guarded<A>) -> Report {
+        let status = match stored {
+            Guarded::Whole(account) => account.status().cloned(),
+            Guarded::Part(part) => serde_json::from_value(part.status.clone()).ok(),
+        };
+        Report {
+            conditions: status.map(|status: AccountStatus| status.conditions).unwrap_or_default(),
+            deleted: stored.meta().deletion_timestamp.as_ref().map(|at| at.0),
+            ..Report::default()
+        }
+    }
+
+    fn oldest_look(&self) -> Option<Timestamp> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.values().map(|opened| opened.checked).min()
+    }
 
     fn pass(self: Arc<Self>, stored: Arc<Guarded<A>>) -> BoxFuture<'static, ()> {
         Box::pin(pass(stored, self))
@@ -169,6 +187,7 @@ impl<A: Provider> Pass<'_, A> {
             Err(trouble) => Outcome::Kept(Reason::KubernetesUnavailable, trouble.to_string()),
         };
         let next = self.next(&outcome);
+        self.accounts.core.metrics.passed(&self.target.kind, outcome.word());
         let before = self.account.status().cloned().unwrap_or_default();
         self.tell(before, outcome).await?;
         Ok(next)
