@@ -90,18 +90,20 @@ impl App {
         let metrics = Arc::new(Metrics::default());
         let free = Arc::clone(&wire);
         let wire: Arc<dyn Wire> = Arc::new(Led::new(wire, Arc::clone(&office)));
-        let watching =
-            client(config.clone(), &wire, &metrics).context("cannot build the client for watches")?;
+        let watching = client(config.clone(), &wire, &metrics)
+            .context("cannot build the client for watches")?;
         let mut patient = config;
         // A repeated write whose first answer was lost would look like somebody else's.
         patient.default_retry = false;
         let free = match &options.lease {
             Some(_) => Some(
-                client(patient.clone(), &free, &metrics).context("cannot build the client for the Lease")?,
+                client(patient.clone(), &free, &metrics)
+                    .context("cannot build the client for the Lease")?,
             ),
             None => None,
         };
-        let kube = client(patient, &wire, &metrics).context("cannot build the client for writes")?;
+        let kube =
+            client(patient, &wire, &metrics).context("cannot build the client for writes")?;
         let wakes = Arc::new(Wakes::new(clock.clone()));
         let (events, mailbox) = Events::new(kube.clone(), clock.clone(), Arc::clone(&metrics));
         let sightings = options.settings.watch_secrets.then(Arc::default);

@@ -107,7 +107,9 @@ impl Metrics {
     /// A pass ended after this time, waiting for its turn included.
     pub fn took(&self, kind: &str, took: Duration) {
         let labels = [("kind", kind.into())];
-        self.pass_duration.get_or_create(&labels).observe(took.as_secs_f64());
+        self.pass_duration
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// A pass ended by a bug.
@@ -118,7 +120,9 @@ impl Metrics {
     /// A resource became Ready after this time.
     pub fn ready_after(&self, kind: &str, span: Duration) {
         let labels = [("kind", kind.into())];
-        self.time_to_ready.get_or_create(&labels).observe(span.as_secs_f64());
+        self.time_to_ready
+            .get_or_create(&labels)
+            .observe(span.as_secs_f64());
     }
 
     /// An event was sent.
@@ -129,7 +133,9 @@ impl Metrics {
 
     /// A renewal of the Lease ended like this.
     pub fn renewed(&self, outcome: &str) {
-        self.renewals.get_or_create(&[("outcome", outcome.into())]).inc();
+        self.renewals
+            .get_or_create(&[("outcome", outcome.into())])
+            .inc();
     }
 
     /// Adds a kind whose resources are counted when somebody asks; `None` once it is gone.
@@ -171,7 +177,9 @@ impl Meter for Metrics {
 
     fn paid(&self, lane: Lane, waited: Duration) {
         let labels = [("lane", lane.as_str().into())];
-        self.cloud_wait.get_or_create(&labels).observe(waited.as_secs_f64());
+        self.cloud_wait
+            .get_or_create(&labels)
+            .observe(waited.as_secs_f64());
     }
 
     fn ended(&self, method: &Method, sent: Sent) {
@@ -188,6 +196,8 @@ impl Meter for Metrics {
         ];
         self.cloud_requests.get_or_create(&labels).inc();
         let labels = [("operation", operation)];
-        self.cloud_duration.get_or_create(&labels).observe(sent.took.as_secs_f64());
+        self.cloud_duration
+            .get_or_create(&labels)
+            .observe(sent.took.as_secs_f64());
     }
 }

@@ -103,7 +103,9 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
             Guarded::Part(part) => serde_json::from_value(part.status.clone()).ok(),
         };
         Report {
-            conditions: status.map(|status: AccountStatus| status.conditions).unwrap_or_default(),
+            conditions: status
+                .map(|status: AccountStatus| status.conditions)
+                .unwrap_or_default(),
             deleted: stored.meta().deletion_timestamp.as_ref().map(|at| at.0),
             ..Report::default()
         }
@@ -187,7 +189,10 @@ impl<A: Provider> Pass<'_, A> {
             Err(trouble) => Outcome::Kept(Reason::KubernetesUnavailable, trouble.to_string()),
         };
         let next = self.next(&outcome);
-        self.accounts.core.metrics.passed(&self.target.kind, outcome.word());
+        self.accounts
+            .core
+            .metrics
+            .passed(&self.target.kind, outcome.word());
         let before = self.account.status().cloned().unwrap_or_default();
         self.tell(before, outcome).await?;
         Ok(next)

@@ -114,8 +114,14 @@ mod tests {
             ("/api/v1/namespaces/team-a/secrets/s", "secrets"),
             ("/api/v1/namespaces/team-a", "namespaces"),
             ("/apis/upcloud.cooper.dev/v1alpha1/iamusers", "iamusers"),
-            ("/apis/upcloud.cooper.dev/v1alpha1/namespaces/a/iamusers/b/status", "iamusers"),
-            ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/x", "customresourcedefinitions"),
+            (
+                "/apis/upcloud.cooper.dev/v1alpha1/namespaces/a/iamusers/b/status",
+                "iamusers",
+            ),
+            (
+                "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/x",
+                "customresourcedefinitions",
+            ),
             ("/version", "other"),
             ("/apis", "other"),
         ] {

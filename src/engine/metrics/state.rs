@@ -76,7 +76,14 @@ pub struct State {
 /// Conditions that are counted by what they say.
 const COUNTED: [Kind; 3] = [Kind::Ready, Kind::Synced, Kind::Stalled];
 /// Classes of age, in days.
-const AGES: [(i64, &str); 6] = [(1, "1d"), (7, "7d"), (30, "30d"), (90, "90d"), (180, "180d"), (365, "365d")];
+const AGES: [(i64, &str); 6] = [
+    (1, "1d"),
+    (7, "7d"),
+    (30, "30d"),
+    (90, "90d"),
+    (180, "180d"),
+    (365, "365d"),
+];
 /// A rotation takes its time; only after that it is overdue.
 const GRACE_SECONDS: i64 = 3600;
 
@@ -115,7 +122,15 @@ impl State {
 
     /// Counts the resources of all kinds.
     pub fn resources(&self, kinds: &[Survey], now: Timestamp) {
-        for family in [&self.in_flight, &self.deleting, &self.oldest_deletion, &self.drift_age, &self.stored, &self.keys, &self.keys_by_age] {
+        for family in [
+            &self.in_flight,
+            &self.deleting,
+            &self.oldest_deletion,
+            &self.drift_age,
+            &self.stored,
+            &self.keys,
+            &self.keys_by_age,
+        ] {
             family.clear();
         }
         self.resources.clear();
@@ -126,10 +141,14 @@ impl State {
             set(&self.in_flight, kind(), survey.in_flight);
             set(&self.stored, kind(), survey.reports.len());
             let since = |moment: Option<Timestamp>| moment.map_or(0.0, |moment| age(moment, now));
-            self.drift_age.get_or_create(&kind()).set(since(survey.oldest_look));
+            self.drift_age
+                .get_or_create(&kind())
+                .set(since(survey.oldest_look));
             let deleted = || survey.reports.iter().filter_map(|report| report.deleted);
             set(&self.deleting, kind(), deleted().count());
-            self.oldest_deletion.get_or_create(&kind()).set(since(deleted().min()));
+            self.oldest_deletion
+                .get_or_create(&kind())
+                .set(since(deleted().min()));
             for report in &survey.reports {
                 self.report(&survey.kind, report);
                 keys.add(report, now);
@@ -151,7 +170,10 @@ impl State {
             let labels = [
                 ("kind", kind.to_owned()),
                 ("condition", counted.name().to_owned()),
-                ("status", found.map_or("none", |c| c.status.as_str()).to_owned()),
+                (
+                    "status",
+                    found.map_or("none", |c| c.status.as_str()).to_owned(),
+                ),
             ];
             self.resources.get_or_create(&labels).inc();
             if counted == Kind::Ready && found.is_none_or(|c| c.status != "True") {
@@ -175,12 +197,15 @@ impl State {
         missing.remove(LEADERSHIP);
         let is_ready = missing.is_empty() && !matches!(standing, Standing::Unsure(_));
         self.ready.set(if is_ready { 1.0 } else { 0.0 });
-        self.leader.set(if core.office.may_write() { 1.0 } else { 0.0 });
+        self.leader
+            .set(if core.office.may_write() { 1.0 } else { 0.0 });
         self.lease_left.set(core.office.left().as_secs_f64());
         self.hanging.set(number(core.pulse.hanging().len()));
         self.timers.set(number(core.wakes.timers()));
         if let Some(usage) = process::usage() {
-            self.cpu.inner().store(usage.cpu.to_bits(), std::sync::atomic::Ordering::Relaxed);
+            self.cpu
+                .inner()
+                .store(usage.cpu.to_bits(), std::sync::atomic::Ordering::Relaxed);
             self.memory.set(usage.memory);
             self.began.set(usage.began);
         }
@@ -192,9 +217,13 @@ impl State {
             let waiting = budgets.iter().map(|budget| budget.waiting(lane)).sum();
             set(&self.queue, [("lane", lane.as_str().to_owned())], waiting);
         }
-        self.limit.set(budgets.iter().map(|budget| budget.limit()).sum());
-        self.rate.set(budgets.iter().map(|budget| budget.rate()).sum());
-        self.paused.set(number(budgets.iter().filter(|budget| budget.is_paused()).count()));
+        self.limit
+            .set(budgets.iter().map(|budget| budget.limit()).sum());
+        self.rate
+            .set(budgets.iter().map(|budget| budget.rate()).sum());
+        self.paused.set(number(
+            budgets.iter().filter(|budget| budget.is_paused()).count(),
+        ));
         self.connected.set(number(budgets.len()));
     }
 }
@@ -210,8 +239,18 @@ struct Keys {
 impl Default for Keys {
     /// None of each, so that every series is there from the beginning.
     fn default() -> Self {
-        let states = ["current", "overlap", "inactive", "minting", "unresolved", "revoking"];
-        let ages = AGES.into_iter().map(|(_, class)| class).chain(["older", "unknown"]);
+        let states = [
+            "current",
+            "overlap",
+            "inactive",
+            "minting",
+            "unresolved",
+            "revoking",
+        ];
+        let ages = AGES
+            .into_iter()
+            .map(|(_, class)| class)
+            .chain(["older", "unknown"]);
         Self {
             states: states.into_iter().map(|state| (state, 0)).collect(),
             ages: ages.map(|class| (class, 0)).collect(),
@@ -224,8 +263,13 @@ impl Default for Keys {
 impl Keys {
     fn add(&mut self, report: &Report, now: Timestamp) {
         if let Some(ledger) = &report.ledger {
-            let old = |phase| usize::from(ledger.old.as_ref().is_some_and(|old| old.phase == phase));
-            let open = ledger.attempts.iter().filter(|attempt| attempt.phase == Phase::Open).count();
+            let old =
+                |phase| usize::from(ledger.old.as_ref().is_some_and(|old| old.phase == phase));
+            let open = ledger
+                .attempts
+                .iter()
+                .filter(|attempt| attempt.phase == Phase::Open)
+                .count();
             for (state, count) in [
                 ("current", usize::from(ledger.current.is_some())),
                 ("overlap", old(OldPhase::Overlap)),
@@ -244,13 +288,18 @@ impl Keys {
         let class = made.map_or("unknown", |made| class_of(age(made, now)));
         *self.ages.entry(class).or_default() += 1;
         self.oldest = made.map_or(self.oldest, |made| self.oldest.max(age(made, now)));
-        let is_overdue = key.rotates_at.as_ref().is_some_and(|at| now.as_second() - at.0.as_second() > GRACE_SECONDS);
+        let is_overdue = key
+            .rotates_at
+            .as_ref()
+            .is_some_and(|at| now.as_second() - at.0.as_second() > GRACE_SECONDS);
         self.overdue += usize::from(is_overdue);
     }
 }
 
 fn class_of(seconds: f64) -> &'static str {
-    let class = AGES.into_iter().find(|(days, _)| seconds <= f64::from(i32::try_from(days * 86400).unwrap_or(i32::MAX)));
+    let class = AGES
+        .into_iter()
+        .find(|(days, _)| seconds <= f64::from(i32::try_from(days * 86400).unwrap_or(i32::MAX)));
     class.map_or("older", |(_, class)| class)
 }
 
@@ -293,9 +342,16 @@ mod tests {
                 created_at: Some(Time(at(0))),
                 rotates_at: rotates.map(|second| Time(at(second))),
             };
-            let report = Report { key: Some(key), ..Report::default() };
+            let report = Report {
+                key: Some(key),
+                ..Report::default()
+            };
             keys.add(&report, at(days * day));
-            assert_eq!((keys.ages[class], keys.overdue), (1, overdue), "{days} days");
+            assert_eq!(
+                (keys.ages[class], keys.overdue),
+                (1, overdue),
+                "{days} days"
+            );
         }
     }
 }

@@ -96,7 +96,8 @@ impl Registrar<'_> {
         // The format ends each help text with a full stop of its own.
         let help = found.help.trim_end_matches('.');
         let full = found.full();
-        self.0.register(full.trim_end_matches("_total"), help, metric);
+        self.0
+            .register(full.trim_end_matches("_total"), help, metric);
     }
 
     pub fn counters<const N: usize>(&mut self, name: &str) -> Counters<N> {
@@ -105,7 +106,11 @@ impl Registrar<'_> {
         family
     }
 
-    pub fn histograms<const N: usize>(&mut self, name: &str, buckets: fn() -> Histogram) -> Histograms<N> {
+    pub fn histograms<const N: usize>(
+        &mut self,
+        name: &str,
+        buckets: fn() -> Histogram,
+    ) -> Histograms<N> {
         let family = Family::new_with_constructor(buckets);
         self.add(name, family.clone());
         family
@@ -138,7 +143,11 @@ pub fn reference() -> String {
          | Metric | Type | Labels | Meaning |\n|---|---|---|---|\n",
     );
     for metric in METRICS {
-        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
         // A String takes everything.
         let _ = writeln!(
             page,

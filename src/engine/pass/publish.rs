@@ -189,6 +189,11 @@ impl<K: External> Pass<'_, K> {
             _ => return,
         };
         if is_news {
+            let request_id = match outcome {
+                Outcome::Failed(fault) => fault.correlation.as_deref(),
+                _ => None,
+            };
+            tracing::warn!(resource = %self.subject.target, %reason, request_id, "{text}");
             self.note(Note::warning(reason, text));
         }
     }
