@@ -82,7 +82,7 @@ async fn metrics(State(core): State<Arc<Core>>) -> impl IntoResponse {
     }
 }
 
-/// The text format of OpenMetrics.
+/// The text format of `OpenMetrics`.
 const FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 async fn ready(State(core): State<Arc<Core>>) -> (StatusCode, String) {

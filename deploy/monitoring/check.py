@@ -10,6 +10,8 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).parent
 WINDOW = "1m"
+# Rates in the picture follow what happens within seconds.
+PICTURE_WINDOW = "10s"
 # What a quiet run has none of: the query must be understood, but may find nothing.
 MAY_BE_EMPTY = {"Throttled"}
 PICTURE = ["Passes by outcome", "Requests to the cloud by lane", "Resources", "Keys by state"]
@@ -75,6 +77,7 @@ def picture(prometheus, path, begin, end):
            '<rect width="760" height="440" fill="#fff"/>']
     found = [(title, query, legend) for title, query, legend in panels() if title in PICTURE]
     for number, (title, query, legend) in enumerate(found):
+        query = query.replace(f"[{WINDOW}]", f"[{PICTURE_WINDOW}]")
         data = ask(prometheus, "query_range", query=query, start=begin, end=end, step=1)["result"]
         data = [item for item in data if any(float(value) > 0 for _, value in item["values"])][:8]
         high = max([float(value) for item in data for _, value in item["values"]] or [1])

@@ -50,5 +50,12 @@ began=$(date +%s)
 credentials
 kubectl apply -k "$dir/overlay/demo" >/dev/null
 kubectl wait --for=condition=Ready --timeout=180s iamuser --all -n demo >/dev/null
-say "the samples are Ready; asking every query"
+say "the samples are Ready; a key is rotated and a bucket goes and comes, for the picture"
+kubectl annotate iamuser --all -n demo cooper.dev/rotate=now >/dev/null
+sleep 15
+kubectl delete bucket logs -n demo --wait=false >/dev/null
+sleep 10
+kubectl apply -k "$dir/overlay/demo" >/dev/null
+sleep 10
+say "asking every query"
 python3 deploy/monitoring/check.py "http://$address" "$began" "$drawing"

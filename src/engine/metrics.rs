@@ -144,7 +144,7 @@ impl Metrics {
         surveys.push(Box::new(survey));
     }
 
-    /// Everything, in the text format of OpenMetrics.
+    /// Everything, in the text format of `OpenMetrics`.
     pub fn text(&self, core: &super::core::Core) -> Result<String, fmt::Error> {
         {
             let surveys = self.surveys.lock().unwrap_or_else(PoisonError::into_inner);

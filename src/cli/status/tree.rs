@@ -233,7 +233,7 @@ mod tests {
 
     const NOW: &str = "2026-03-31T12:00:00Z";
 
-    fn node(kind: &str, name: &str, rest: Value) -> Node {
+    fn node(kind: &str, name: &str, rest: &Value) -> Node {
         let mut object = json!({
             "apiVersion": "upcloud.cooper.dev/v1alpha1", "kind": kind,
             "metadata": {"name": name, "namespace": "ns", "generation": 1, "creationTimestamp": "2026-03-31T11:59:30Z"},
@@ -266,22 +266,22 @@ mod tests {
         let mut user = fine();
         user["key"] = json!({"id": "AKIA", "createdAt": "2026-03-01T12:00:00Z", "rotatesAt": "2026-04-30T12:00:00Z"});
         let nodes = [
-            node("IamUser", "ci", json!({"spec": service, "status": user})),
+            node("IamUser", "ci", &json!({"spec": service, "status": user})),
             node(
                 "Bucket",
                 "logs",
-                json!({"spec": service, "status": said(&[("Ready", "False", "NameTaken"), ("Stalled", "True", "NameTaken")])}),
+                &json!({"spec": service, "status": said(&[("Ready", "False", "NameTaken"), ("Stalled", "True", "NameTaken")])}),
             ),
-            node("Account", "default", json!({"spec": {}, "status": fine()})),
+            node("Account", "default", &json!({"spec": {}, "status": fine()})),
             node(
                 "ObjectStorageService",
                 "media",
-                json!({"spec": {"accountRef": {"name": "default"}}, "status": fine()}),
+                &json!({"spec": {"accountRef": {"name": "default"}}, "status": fine()}),
             ),
             node(
                 "Bucket",
                 "lost",
-                json!({"spec": {"serviceRef": {"name": "other", "namespace": "far"}}}),
+                &json!({"spec": {"serviceRef": {"name": "other", "namespace": "far"}}}),
             ),
         ];
         let shown = render(&nodes, None, NOW.parse().unwrap());
@@ -327,7 +327,7 @@ mod tests {
                 "DELETING",
             ),
         ] {
-            let found = match node("Bucket", "b", rest.clone()).state {
+            let found = match node("Bucket", "b", &rest).state {
                 State::Fine => "",
                 State::Wanting(word, ..) => word,
             };

@@ -307,6 +307,10 @@ fn age(moment: Timestamp, now: Timestamp) -> f64 {
     now.duration_since(moment).as_secs_f64().max(0.0)
 }
 
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "labels are made where they are used"
+)]
 fn set<const N: usize>(family: &Gauges<N>, labels: super::Labels<N>, count: usize) {
     family.get_or_create(&labels).set(number(count));
 }
