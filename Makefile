@@ -4,10 +4,10 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test proof e2e clients bench lint crds docs build image
+.PHONY: help demo up down test proof e2e clients monitoring bench lint crds docs build image
 
 help: ## list these
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: ## the whole story on this machine: control plane, emulated cloud, operator, samples, S3
 	@demo/demo.sh
@@ -31,6 +31,10 @@ e2e: ## a static website in headless Chromium; prints where the screenshots are
 clients: ## boto3, awscli and rclone against the emulated S3 and STS
 	@emulator/tests/clients.sh
 
+monitoring: ## alerts and dashboard against a real Prometheus that scrapes a real run
+	cargo build --workspace --bins
+	@deploy/monitoring/check.sh
+
 # STATES bounds each setting: one with more is reported as such.
 proof: ## the key protocol, searched within large bounds; prints the number of states
 	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
@@ -46,7 +50,7 @@ lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	@test -z "$$(gofmt -l tests/cluster)" || { gofmt -d tests/cluster; exit 1; }
-	@for script in demo/*.sh docs/site/*.sh tests/cluster/*.sh tests/e2e/*.sh emulator/tests/*.sh .ci/run; do bash -n $$script || exit 1; done
+	@for script in deploy/monitoring/*.sh demo/*.sh docs/site/*.sh tests/cluster/*.sh tests/e2e/*.sh emulator/tests/*.sh .ci/run; do bash -n $$script || exit 1; done
 	@charts/test.sh
 	@docs/site/build.sh
 

@@ -25,6 +25,7 @@ use crate::{
         hands::Hands,
         index::{Owners, References},
         known::Known,
+        metrics::{MeterLayer, Metrics},
         object::{ANSWER, Trouble, answered},
         office::{Led, Office},
         pass::Engine,
@@ -33,6 +34,7 @@ use crate::{
         secret_watch::{self, Sightings},
         wake::Wakes,
     },
+    http::Meter,
     kinds,
     lease::{Election, Terms},
     server::LEADERSHIP,
@@ -86,22 +88,25 @@ impl App {
             Some(_) => Office::of_candidate(),
             None => Office::default(),
         });
+        let metrics = Arc::new(Metrics::default());
         let free = Arc::clone(&wire);
         let wire: Arc<dyn Wire> = Arc::new(Led::new(wire, Arc::clone(&office)));
-        let watching =
-            client(config.clone(), &wire).context("cannot build the client for watches")?;
+        let watching = client(config.clone(), &wire, &metrics)
+            .context("cannot build the client for watches")?;
         let mut patient = config;
         // A repeated write whose first answer was lost would look like somebody else's.
         patient.default_retry = false;
         let free = match &options.lease {
             Some(_) => Some(
-                client(patient.clone(), &free).context("cannot build the client for the Lease")?,
+                client(patient.clone(), &free, &metrics)
+                    .context("cannot build the client for the Lease")?,
             ),
             None => None,
         };
-        let kube = client(patient, &wire).context("cannot build the client for writes")?;
+        let kube =
+            client(patient, &wire, &metrics).context("cannot build the client for writes")?;
         let wakes = Arc::new(Wakes::new(clock.clone()));
-        let (events, mailbox) = Events::new(kube.clone(), clock.clone());
+        let (events, mailbox) = Events::new(kube.clone(), clock.clone(), Arc::clone(&metrics));
         let sightings = options.settings.watch_secrets.then(Arc::default);
         let secrets = Secrets::new(kube.clone());
         let core = Core {
@@ -124,8 +129,10 @@ impl App {
             gate: Gate::default(),
             office,
             pulse: Pulse::default(),
+            metrics,
         };
-        let outside = Outside { clock, wire };
+        let meter = Arc::clone(&core.metrics) as Arc<dyn Meter>;
+        let outside = Outside { clock, wire, meter };
         Ok(Self {
             watching,
             sightings,
@@ -253,7 +260,7 @@ async fn led(
     let term = async {
         election.win().await;
         core.gate.open(LEADERSHIP);
-        election.keep().await
+        election.keep(&core.metrics).await
     };
     let done = tokio::select! {
         done = work => done,
@@ -263,10 +270,11 @@ async fn led(
     done
 }
 
-fn client(config: Config, wire: &Arc<dyn Wire>) -> anyhow::Result<Client> {
+fn client(config: Config, wire: &Arc<dyn Wire>, metrics: &Arc<Metrics>) -> anyhow::Result<Client> {
     let builder = ClientBuilder::try_from(config)?;
     Ok(builder
         .with_layer(&WireLayer::new(Arc::clone(wire)))
+        .with_layer(&MeterLayer(Arc::clone(metrics)))
         .build())
 }
 

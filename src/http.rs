@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{HeaderValue, Method, Uri, header};
+use ::http::{HeaderValue, Method, StatusCode, Uri, header};
 use rand::Rng;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
@@ -83,10 +83,48 @@ impl Default for Limits {
 
 /// Takes measurements. Labels are bounded: routes are templates, never paths.
 pub trait Meter: Send + Sync + 'static {
+    /// An account was opened; its budget may be watched for as long as it lives.
+    fn opened(&self, budget: &Arc<Budget>) {
+        let _ = budget;
+    }
     /// A request got its token after this wait.
     fn paid(&self, lane: Lane, waited: Duration);
     /// A request ended this way.
-    fn ended(&self, method: &Method, route: &'static str, outcome: Outcome, took: Duration);
+    fn ended(&self, method: &Method, sent: Sent);
+}
+
+/// A request that has ended, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// The route's template.
+    pub route: &'static str,
+    /// Who asked; nobody for what is not paid from the budget.
+    pub lane: Option<Lane>,
+    /// The answer's status, if one came.
+    pub status: Option<StatusCode>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Sent {
+    fn of(
+        route: &'static str,
+        lane: Option<Lane>,
+        result: &Result<Answer, TransportError>,
+        took: Duration,
+    ) -> Self {
+        let status = result.as_ref().ok().map(|answer| answer.status);
+        let outcome = Outcome::of(result);
+        Self {
+            route,
+            lane,
+            status,
+            outcome,
+            took,
+        }
+    }
 }
 
 /// How a request ended, for metrics.
@@ -137,7 +175,7 @@ pub struct Unmetered;
 
 impl Meter for Unmetered {
     fn paid(&self, _: Lane, _: Duration) {}
-    fn ended(&self, _: &Method, _: &'static str, _: Outcome, _: Duration) {}
+    fn ended(&self, _: &Method, _: Sent) {}
 }
 
 /// One request. Holds no secret: no API of ours takes one.
@@ -198,6 +236,7 @@ impl Transport {
         let client = client
             .build()
             .map_err(|error| SetupError::Client(error::root_cause(&error)))?;
+        options.meter.opened(&options.budget);
         let Limits { body, .. } = options.limits;
         let TransportOptions {
             auth,
@@ -247,12 +286,8 @@ impl Transport {
             let start = Instant::now();
             // Apart: those who wait for their turn shall not hold what sending takes.
             let result = Box::pin(self.core.attempt(request)).await;
-            self.core.meter.ended(
-                &request.method,
-                request.route,
-                Outcome::of(&result),
-                start.elapsed(),
-            );
+            let sent = Sent::of(request.route, Some(lane), &result, start.elapsed());
+            self.core.meter.ended(&request.method, sent);
             if let Ok(answer) = &result
                 && answer.status.as_u16() == 429
             {
@@ -282,10 +317,8 @@ impl Transport {
         *sent.timeout_mut() = Some(limit);
         let start = Instant::now();
         let result = Box::pin(self.core.carry_out(sent)).await;
-        let outcome = Outcome::of(&result);
-        self.core
-            .meter
-            .ended(&method, route, outcome, start.elapsed());
+        let sent = Sent::of(route, None, &result, start.elapsed());
+        self.core.meter.ended(&method, sent);
         result
     }
 

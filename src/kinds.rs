@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::CustomResourceExt;
+use kube::{
+    CustomResourceExt,
+    api::{ApiResource, GroupVersionKind},
+};
 use serde_json::Value;
 
 use crate::{
@@ -110,6 +113,17 @@ pub fn crds() -> anyhow::Result<Vec<(String, String)>> {
         ))
     });
     files.collect()
+}
+
+/// All kinds, for a client that knows none of them.
+pub fn resources() -> anyhow::Result<Vec<ApiResource>> {
+    let resources = definitions()?.into_iter().map(|definition| {
+        let spec = definition.crd.spec;
+        let version = spec.versions.first().context("a kind without versions")?;
+        let kind = GroupVersionKind::gvk(&spec.group, &version.name, &spec.names.kind);
+        Ok(ApiResource::from_gvk_with_plural(&kind, &spec.names.plural))
+    });
+    resources.collect()
 }
 
 /// All kinds, tidied.

@@ -23,6 +23,7 @@ use kube::{
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::engine::{
+    metrics::Metrics,
     object::Trouble,
     office::{Office, Standing},
 };
@@ -140,7 +141,7 @@ impl Election {
     }
 
     /// Renews for as long as that goes well.
-    pub async fn keep(&mut self) -> Lost {
+    pub async fn keep(&mut self, metrics: &Metrics) -> Lost {
         let mut trouble = "no answer".to_owned();
         loop {
             let end = Instant::now() + self.office.left();
@@ -149,13 +150,18 @@ impl Election {
             }
             let limit = (self.terms.deadline / 2).min(self.office.left());
             match timeout(limit, self.renew()).await {
-                Ok(Ok(None)) => {}
-                Ok(Ok(Some(rival))) => return Lost::Rival(rival),
+                Ok(Ok(None)) => metrics.renewed("renewed"),
+                Ok(Ok(Some(rival))) => {
+                    metrics.renewed("lost");
+                    return Lost::Rival(rival);
+                }
                 Ok(Err(error)) => {
+                    metrics.renewed("failed");
                     tracing::warn!(%error, "the Lease was not renewed; it is tried again");
                     trouble = error.to_string();
                 }
                 Err(_) => {
+                    metrics.renewed("failed");
                     tracing::warn!(
                         "the API server did not answer a renewal of the Lease; it is tried again"
                     );

@@ -17,6 +17,7 @@ mod reach;
 mod reference;
 mod regions;
 mod run;
+mod status;
 mod usage;
 
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -33,7 +34,7 @@ const PLUGIN: &str = "kubectl-cooper";
 #[command(
     name = "cooper",
     version,
-    after_help = "Exit codes: 0 done; 1 error; 2 something differs (plan), or an unknown key was found (keys --fail-on-unknown)."
+    after_help = "Exit codes: 0 done; 1 error; 2 something differs (plan), an unknown key was found (keys --fail-on-unknown), or something is not Ready (status)."
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -54,6 +55,7 @@ enum Command {
     Keys(keys::Keys),
     Usage(usage::Usage),
     Regions(regions::Regions),
+    Status(status::Status),
 }
 
 /// How a command that did its work ended.
@@ -119,6 +121,7 @@ impl Command {
             Self::Keys(keys) => asking(keys.run()),
             Self::Usage(usage) => asking(usage.run()),
             Self::Regions(regions) => asking(regions.run()),
+            Self::Status(status) => asking(status.run()),
         }
     }
 }
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn every_command_for_people_shows_an_example() {
-        for command in ["plan", "import", "keys", "usage", "regions"] {
+        for command in ["plan", "import", "keys", "usage", "regions", "status"] {
             let text = help("cooper", &[command, "--help"]);
             assert!(text.contains(&format!("cooper {command}")), "{text}");
             assert!(text.contains("Example"), "{text}");

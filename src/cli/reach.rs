@@ -16,6 +16,7 @@ use crate::{
         clock::Clock,
         external::AccountKey,
     },
+    http::Unmetered,
     wire::Open,
 };
 
@@ -152,6 +153,7 @@ impl Credentials {
             outside: Outside {
                 clock: Clock::system(),
                 wire: Arc::new(Open),
+                meter: Arc::new(Unmetered),
             },
         }
     }

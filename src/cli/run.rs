@@ -15,7 +15,8 @@ use crate::{
     app::{App, Options},
     engine::{clock::Clock, controller::Scope, core::Settings},
     lease::Terms,
-    server, telemetry,
+    server,
+    telemetry::{self, Level},
     wire::Open,
 };
 
@@ -81,14 +82,14 @@ pub struct Run {
 impl Run {
     /// Runs the operator until it is told to stop.
     pub fn run(self) -> anyhow::Result<()> {
-        telemetry::start(&self.log, self.log_format)?;
+        let level = telemetry::start(&self.log, self.log_format)?;
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?
-            .block_on(self.operate())
+            .block_on(self.operate(level))
     }
 
-    async fn operate(self) -> anyhow::Result<()> {
+    async fn operate(self, level: Level) -> anyhow::Result<()> {
         let config = self.config().await?;
         let lease = self.terms()?;
         let options = Options {
@@ -110,7 +111,8 @@ impl Run {
             "{}",
             serde_json::json!({"http": format!("http://{}", listener.local_addr()?)})
         );
-        let _server = AbortOnDropHandle::new(tokio::spawn(server::serve(listener, app.core())));
+        let _server =
+            AbortOnDropHandle::new(tokio::spawn(server::serve(listener, app.core(), level)));
         let (told, wait) = tokio::sync::oneshot::channel();
         let running = app.run(async {
             // A closed channel stops as well.

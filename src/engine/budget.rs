@@ -186,6 +186,18 @@ impl Budget {
         state.rate
     }
 
+    /// Requests a second when nobody complains.
+    pub fn limit(&self) -> f64 {
+        self.shared.lock().rates.all
+    }
+
+    /// Whether nothing is granted because the cloud said so.
+    pub fn is_paused(&self) -> bool {
+        let mut state = self.shared.lock();
+        state.refill(Instant::now());
+        state.paused.is_some()
+    }
+
     /// Waiters in a lane.
     pub fn waiting(&self, lane: Lane) -> usize {
         self.shared.lock().queue(lane).len()

@@ -9,7 +9,10 @@ use std::{
     collections::{HashMap, HashSet},
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -19,6 +22,7 @@ use futures::{
     future::{BoxFuture, Fuse},
     stream::{self, FuturesUnordered},
 };
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{
     Api, Client, Resource,
@@ -35,6 +39,7 @@ use super::{
     core::Core,
     external::{Ref, Target},
     guarded::{Guarded, Watched},
+    metrics::{Report, Survey},
     pulse::BEAT,
     subject::target_of,
     turns::Turns,
@@ -61,6 +66,12 @@ pub trait Controlled<K: Watched>: Send + Sync + 'static {
     /// A wake-up for it is about to be queued.
     fn woken(&self, wake: &Wake);
 
+    /// What it shows, for metrics.
+    fn report(&self, stored: &Guarded<K>) -> Report;
+
+    /// When the remote was looked at that was looked at least recently.
+    fn oldest_look(&self) -> Option<Timestamp>;
+
     /// One pass over it.
     fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()>;
 }
@@ -85,6 +96,9 @@ pub fn controller<K: Watched, C: Controlled<K>>(
     let core = Arc::clone(kind.core());
     let (store, writer) = reflector::store::<Guarded<K>>();
     core.known.add::<K>(store.clone());
+    let in_flight = Arc::new(AtomicUsize::new(0));
+    core.metrics
+        .survey(surveyor(&kind, store.clone(), Arc::clone(&in_flight)));
     let hold = format!("{}.{}", K::plural(&()), K::group(&()));
     core.gate.shut(&hold);
     let wakes = core.wakes.listen(name.group.clone(), name.kind.clone());
@@ -124,7 +138,7 @@ pub fn controller<K: Watched, C: Controlled<K>>(
     };
     let queue = stream::select(watch, woken(wakes, Arc::clone(&kind)));
     let queue = stream::select(queue, beats).take_until(Box::pin(stop));
-    run(Box::pin(queue), store, kind)
+    run(Box::pin(queue), store, kind, in_flight)
 }
 
 /// Runs a pass over each resource that is asked for, until the queue ends and the passes under way are through.
@@ -132,6 +146,7 @@ async fn run<K: Watched, C: Controlled<K>>(
     queue: impl Stream<Item = Target> + Send + Unpin + 'static,
     store: Store<Guarded<K>>,
     kind: Arc<C>,
+    in_flight: Arc<AtomicUsize>,
 ) {
     // What is asked for several times at once is asked for once.
     let mut queue = queue.ready_chunks(BATCH).fuse();
@@ -151,7 +166,8 @@ async fn run<K: Watched, C: Controlled<K>>(
             complete => break,
         };
         for target in begin {
-            passes.push(one(Arc::clone(&kind), store.clone(), target));
+            let flying = Flying::of(&in_flight);
+            passes.push(one(Arc::clone(&kind), store.clone(), target, flying));
         }
     }
 }
@@ -164,6 +180,7 @@ async fn one<K: Watched, C: Controlled<K>>(
     kind: Arc<C>,
     store: Store<Guarded<K>>,
     target: Target,
+    _flying: Flying,
 ) -> Target {
     if !kind.core().gate.pass().await {
         return target;
@@ -175,14 +192,52 @@ async fn one<K: Watched, C: Controlled<K>>(
     };
     // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
     // Dropping the controller, as a crash does, ends it too.
-    let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(stored)));
+    let core = Arc::clone(kind.core());
+    let began = tokio::time::Instant::now();
+    let task = AbortOnDropHandle::new(tokio::spawn(kind.pass(stored)));
     if let Err(error) = task.await {
         tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
-        let core = kind.core();
+        core.metrics.panicked(&target.kind);
         let again = super::clock::later(core.clock.now(), Duration::from_mins(1));
         core.wakes.at(&target, Some(again));
     }
+    core.metrics.took(&target.kind, began.elapsed());
     target
+}
+
+/// A pass that is under way, counted until it is dropped.
+struct Flying(Arc<AtomicUsize>);
+
+impl Flying {
+    fn of(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Flying {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts the resources of a kind whenever it is asked to, for as long as there is a controller.
+fn surveyor<K: Watched, C: Controlled<K>>(
+    kind: &Arc<C>,
+    store: Store<Guarded<K>>,
+    in_flight: Arc<AtomicUsize>,
+) -> impl Fn() -> Option<Survey> + Send + Sync + 'static {
+    let kind = Arc::downgrade(kind);
+    move || {
+        let kind = kind.upgrade()?;
+        let objects = store.state();
+        Some(Survey {
+            kind: K::kind(&()).into_owned(),
+            reports: objects.iter().map(|object| kind.report(object)).collect(),
+            oldest_look: kind.oldest_look(),
+            in_flight: in_flight.load(Ordering::Relaxed),
+        })
+    }
 }
 
 /// What nobody reads is half of an object's size.

@@ -21,6 +21,7 @@ use super::{
     hands::Hands,
     index::{Owners, References},
     known::Known,
+    metrics::Metrics,
     office::Office,
     pulse::Pulse,
     secret::Secrets,
@@ -85,6 +86,8 @@ pub struct Core {
     pub office: Arc<Office>,
     /// Whether its loops turn.
     pub pulse: Pulse,
+    /// What Prometheus is told.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Core {

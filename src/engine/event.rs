@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -17,7 +17,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, Resource, api::PostParams};
 
-use super::{clock::Clock, reason::Reason};
+use super::{clock::Clock, metrics::Metrics, reason::Reason};
 
 /// The API server refuses longer notes.
 const NOTE_BYTES: usize = 1000;
@@ -31,6 +31,16 @@ pub enum Tone {
     Normal,
     /// Somebody should look.
     Warning,
+}
+
+impl Tone {
+    /// The type of the event.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
 }
 
 /// Something worth telling about a resource.
@@ -74,6 +84,7 @@ pub struct Events {
 pub struct Mailbox {
     client: Client,
     clock: Clock,
+    metrics: Arc<Metrics>,
     queue: UnboundedReceiver<(ObjectReference, Note)>,
     /// When what was said of whom, by a digest of both: two that share one cost an event.
     sent: Mutex<HashMap<u64, Instant>>,
@@ -82,11 +93,12 @@ pub struct Mailbox {
 
 impl Events {
     /// The sender and what must be run for its events to leave.
-    pub fn new(client: Client, clock: Clock) -> (Self, Mailbox) {
+    pub fn new(client: Client, clock: Clock, metrics: Arc<Metrics>) -> (Self, Mailbox) {
         let (sender, receiver) = unbounded();
         let mailbox = Mailbox {
             client,
             clock: clock.clone(),
+            metrics,
             queue: receiver,
             sent: Mutex::default(),
             digests: RandomState::new(),
@@ -124,6 +136,7 @@ impl Mailbox {
                 continue;
             }
             let namespace = about.namespace.clone().unwrap_or_else(|| "default".into());
+            self.metrics.told(note.reason, note.tone.name());
             let event = self.event(about, note);
             let api: Api<Event> = Api::namespaced(self.client.clone(), &namespace);
             let sent = tokio::time::timeout(

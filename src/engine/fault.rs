@@ -19,6 +19,19 @@ pub enum Class {
     Conflict,
 }
 
+impl Class {
+    /// The word for metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled(_) => "throttled",
+            Self::Denied => "denied",
+            Self::Terminal => "terminal",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
 /// A fault of the cloud or of what we asked of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

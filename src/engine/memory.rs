@@ -112,6 +112,12 @@ impl Memory {
         self.all().issuers
     }
 
+    /// When the remote was looked at that was looked at least recently, of those that were.
+    pub fn oldest_look(&self) -> Option<Timestamp> {
+        let all = self.all();
+        all.of.values().filter_map(|memo| memo.looked).min()
+    }
+
     /// Forgets a resource that is gone.
     pub fn forget(&self, target: &Target) {
         let mut all = self.all();

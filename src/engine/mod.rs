@@ -20,6 +20,7 @@ pub mod key;
 pub mod keyring;
 pub mod known;
 pub mod memory;
+pub mod metrics;
 pub mod object;
 pub mod office;
 pub mod outcome;

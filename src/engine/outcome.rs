@@ -43,6 +43,27 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The word for metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::InSync(..) => "in_sync",
+            Self::Observed(..) => "observed",
+            Self::NotThere => "not_there",
+            Self::Waiting(..) => "waiting",
+            Self::Refused(..) => "refused",
+            Self::NoSession(_) => "no_session",
+            Self::Busy(..) => "busy",
+            Self::Failed(fault) => fault.class.word(),
+            Self::Paused => "paused",
+            Self::Held(_) => "held",
+            Self::Braked(_) => "braked",
+            Self::Parting(..) => "parting",
+            Self::Soon => "soon",
+            Self::Leaving(_) => "leaving",
+            Self::Finished => "finished",
+        }
+    }
+
     /// Somebody else wrote first: the next pass decides anew, and has something to say.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Failed(fault) if fault.class == Class::Conflict)

@@ -111,6 +111,12 @@ impl Wakes {
         }
     }
 
+    /// How many resources have a time at which they are due.
+    pub fn timers(&self) -> usize {
+        let timers = self.timers.lock().unwrap_or_else(PoisonError::into_inner);
+        timers.due.len()
+    }
+
     /// When a resource is due.
     pub fn due(&self, target: &Target) -> Option<Timestamp> {
         self.timers

@@ -354,11 +354,11 @@ impl Meter for Log {
         self.paid.lock().unwrap().push(lane);
     }
 
-    fn ended(&self, method: &Method, route: &'static str, outcome: Outcome, _: Duration) {
+    fn ended(&self, method: &Method, sent: Sent) {
         self.ended
             .lock()
             .unwrap()
-            .push((method.to_string(), route, outcome));
+            .push((method.to_string(), sent.route, sent.outcome));
     }
 }
 

@@ -26,6 +26,7 @@ pub fn pages(samples: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut pages = vec![
         ("README.md".to_owned(), index(&kinds)),
         ("conditions.md".to_owned(), conditions()),
+        ("metrics.md".to_owned(), crate::engine::metrics::reference()),
     ];
     for (crd, topics) in &kinds {
         let page = Page {
@@ -220,7 +221,7 @@ fn index(kinds: &[(Value, &'static [Topic])]) -> String {
     }
     let _ = write!(
         page,
-        "\nWhat the conditions and their reasons mean: [conditions](conditions.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n| `{}` | On what is being deleted: keeps the remote and its Secret with keys that work, and lets the resource go; made again, it takes both back |\n| `{}` | On what is being deleted: its deletion is no part of a wave. On an Account it has another meaning: the instant that the condition `Braked` shows, until which the deletions held by the brake were asked for; these go on, later ones do not |\n\nOne counts by its text: whenever `{}` gets another text, the access key of a resource that issues one is replaced.\n",
+        "\nWhat the conditions and their reasons mean: [conditions](conditions.md). What Prometheus is told: [metrics](metrics.md).\n\n## Annotations\n\nEach of them counts while its value is `\"true\"`.\n\n| Annotation | Does |\n|---|---|\n| `{}` | Stops all writes to the cloud and to Secrets until it is removed; a deletion waits |\n| `{}` | Lets a deletion end although something holds it. The thing stays at the cloud |\n| `{}` | Makes a lost bucket or service anew, empty; or follows a spec that now leads to another place |\n| `{}` | On what is being deleted: keeps the remote and its Secret with keys that work, and lets the resource go; made again, it takes both back |\n| `{}` | On what is being deleted: its deletion is no part of a wave. On an Account it has another meaning: the instant that the condition `Braked` shows, until which the deletions held by the brake were asked for; these go on, later ones do not |\n\nOne counts by its text: whenever `{}` gets another text, the access key of a resource that issues one is replaced.\n",
         intent::PAUSED,
         intent::ABANDON,
         intent::RECREATE,

@@ -23,7 +23,7 @@ use crate::{
         known::Shared,
         reason::Reason,
     },
-    http::{Auth, Limits, Transport, TransportOptions, Unmetered},
+    http::{Auth, Limits, Transport, TransportOptions},
 };
 
 /// An UpCloud account that cooper may use: its credentials, its API and its limits.
@@ -316,7 +316,7 @@ impl Provider for Account {
             limits: Limits::default(),
             budget: Arc::new(Budget::new(Rates::per_second(rate))),
             wire: Arc::clone(&outside.wire),
-            meter: Arc::new(Unmetered),
+            meter: Arc::clone(&outside.meter),
         })
         .map_err(|error| Fault::terminal(Reason::InvalidSpec, error.to_string()))?;
         Ok(UpCloud::new(Api::new(transport), outside.clock.clone()))

@@ -171,8 +171,11 @@ async fn an_operator_without_its_crds_says_so_and_waits() {
 async fn without_rights_on_the_lease_nobody_is_ready() {
     let scene = Scene::without_operator().await;
     let operator = start(&scene, None, NEVER).await;
-    let told = operator.says(503, "waiting for leadership").await;
-    assert!(told.contains("cannot get resource \"leases\""), "{told}");
+    let told = operator.says(503, "cannot be used").await;
+    assert!(
+        told.contains("waiting for leadership") && told.contains("cannot get resource \"leases\""),
+        "{told}"
+    );
 }
 
 /// Notes every request but reads and dry runs.
@@ -261,4 +264,138 @@ async fn only_the_leader_writes_and_a_stop_lets_its_pass_finish() {
     second.ready().await;
     scene.ready("IamUser", "ci").await;
     second.stop().await;
+}
+
+#[tokio::test]
+async fn a_running_operator_serves_what_its_page_lists_and_logs_as_it_is_told() {
+    let mut scene = scene().await;
+    let operator = start(&scene, None, NEVER).await;
+    operator.says(200, "ok: leading").await;
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
+    scene.user().await;
+    scene.ready("IamUser", "ci").await;
+
+    let (code, served) = operator.ask("/metrics").await;
+    assert_eq!(code, 200);
+    let page =
+        std::fs::read_to_string(crate::ground::repository("docs/reference/metrics.md")).unwrap();
+    for line in served
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+    {
+        let (name, kind) = line.split_once(' ').unwrap();
+        let name = if kind == "counter" {
+            format!("{name}_total")
+        } else {
+            name.to_owned()
+        };
+        assert!(
+            page.contains(&format!("| `{name}` | {kind} |")),
+            "{name} is not on the page"
+        );
+        assert!(!kind.contains("unknown"), "{line}");
+    }
+    // Series that begin with their first happening.
+    let later = [
+        "cooper_pass_panics_total",
+        "cooper_lease_renewals_total",
+        "cooper_waiting_for",
+        "cooper_resources_not_ready",
+    ];
+    let listed = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    for name in listed.filter(|name| !later.contains(name)) {
+        let family = name.strip_suffix("_total").unwrap_or(name);
+        let begins = format!("# TYPE {family} ");
+        assert!(served.contains(&begins), "{name} is not served: {served}");
+    }
+    for part in [
+        "cooper_leader 1.0",
+        "kind=\"IamUser\",outcome=\"in_sync\"",
+        "cooper_keys{state=\"current\"} 1.0",
+        "lane=\"write\"",
+    ] {
+        assert!(served.contains(part), "{part} is missing in {served}");
+    }
+    for name in ["media", "ci-s3", "logs-rw", &*scene.namespace] {
+        assert!(
+            !served.contains(name),
+            "{name} is told to Prometheus: {served}"
+        );
+    }
+
+    let level = format!("{}/log-level", operator.http);
+    let put = async |filter: &'static str| {
+        let client = crate::ground::process::http();
+        client
+            .put(&level)
+            .body(filter)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(put("cooper=loud").await, 400);
+    assert!(!operator.log().contains("DEBUG"), "{}", operator.log());
+    assert_eq!(put("cooper=debug,warn").await, 200);
+    scene
+        .apply(
+            "Bucket",
+            "logs",
+            serde_json::json!({"serviceRef": {"name": "media"}}),
+        )
+        .await;
+    scene.ready("Bucket", "logs").await;
+    eventually(PATIENCE, "it logs more", async || {
+        let log = operator.log();
+        if log.contains("DEBUG") {
+            Ok(())
+        } else {
+            Err(log)
+        }
+    })
+    .await;
+    scene.crash();
+}
+
+#[tokio::test]
+async fn status_tells_what_is_there_and_what_is_wrong() {
+    let scene = Scene::open().await;
+    if scene.ground.lacks(&[Need::Controllers]) {
+        return;
+    }
+    scene.service().await;
+    scene.user().await;
+    scene.ready("IamUser", "ci").await;
+    let cooper = crate::cli::Cooper::in_cluster(&scene).await;
+    let said = cooper.run(&["status"]).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let lines: Vec<_> = said.out.lines().collect();
+    assert_eq!(lines[0], format!("Account {}/default", &*scene.namespace));
+    assert_eq!(lines[1], "  ObjectStorageService media");
+    assert_eq!(lines[2], "    IamPolicy logs-rw");
+    assert!(
+        lines[3].starts_with("    IamUser ci  key ") && lines[3].contains(" old"),
+        "{said:?}"
+    );
+
+    scene
+        .apply(
+            "Bucket",
+            "lost",
+            serde_json::json!({"serviceRef": {"name": "nowhere"}}),
+        )
+        .await;
+    scene
+        .until("Bucket", "lost", "Ready", "False", "ReferenceNotReady")
+        .await;
+    let said = cooper.run(&["status"]).await;
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(
+        said.out.contains("! NOT READY") && said.out.contains("ReferenceNotReady"),
+        "{said:?}"
+    );
 }

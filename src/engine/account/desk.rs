@@ -28,6 +28,18 @@ pub(super) enum Outcome {
     InUse(String),
 }
 
+impl Outcome {
+    /// The word for metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Connected => "in_sync",
+            Self::Kept(..) => "transient",
+            Self::Down(_, _, class) => class.word(),
+            Self::InUse(_) => "held",
+        }
+    }
+}
+
 /// One look at one account, as its metadata and status stand.
 pub(super) struct Desk<'a, A: Provider> {
     pub(super) accounts: &'a Accounts<A>,

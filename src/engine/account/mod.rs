@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     brake::Limits, clock::Clock, external::Cloud, fault::Fault, known::Shared, status::Origin,
 };
-use crate::wire::Wire;
+use crate::{http::Meter, wire::Wire};
 
 pub use pass::{Accounts, named, pass};
 pub use session::{Link, Sessions};
@@ -72,6 +72,8 @@ pub struct Outside {
     pub clock: Clock,
     /// The hook in front of every request.
     pub wire: Arc<dyn Wire>,
+    /// Where measurements go.
+    pub meter: Arc<dyn Meter>,
 }
 
 /// What an account shows.

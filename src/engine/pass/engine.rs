@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use kube::Resource;
 
 use super::pass;
@@ -15,6 +16,7 @@ use crate::engine::{
     guarded::Guarded,
     intent::{self, Intent, RELEASE_BRAKE},
     memory::Memory,
+    metrics::Report,
     standing,
     subject::{StatusOf, owner_of, place_key, status_of, target_of},
     wake::{Cause, Wake},
@@ -136,6 +138,27 @@ impl<K: External> Controlled<K> for Engine<K> {
 
     fn woken(&self, wake: &Wake) {
         self.memory.wake(&wake.target, wake.cause);
+    }
+
+    fn report(&self, stored: &Guarded<K>) -> Report {
+        let status = status_of(stored);
+        let deleted = stored.meta().deletion_timestamp.as_ref().map(|at| at.0);
+        let Some(status) = status else {
+            return Report {
+                deleted,
+                ..Report::default()
+            };
+        };
+        Report {
+            conditions: status.conditions,
+            deleted,
+            key: status.key,
+            ledger: status.keys,
+        }
+    }
+
+    fn oldest_look(&self) -> Option<Timestamp> {
+        self.memory.oldest_look()
     }
 
     fn pass(self: Arc<Self>, stored: Arc<Guarded<K>>) -> BoxFuture<'static, ()> {

@@ -321,13 +321,10 @@ impl<K: External> Pass<'_, K> {
 
 /// A resource as `kubectl` takes it, whatever other operator has a kind of that name.
 pub(super) fn named_for_kubectl(target: &Target, plural: impl Display) -> String {
-    let Target {
-        group,
-        namespace,
-        name,
-        ..
-    } = target;
-    format!("-n {namespace} {plural}.{group} {name}")
+    format!(
+        "-n {} {plural}.{} {}",
+        target.namespace, target.group, target.name
+    )
 }
 
 fn leaving<K: External>(remote: &K::Remote) -> String {

@@ -50,6 +50,7 @@ impl<K: External> Pass<'_, K> {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
+        self.measure(&outcome, &before);
         self.announce_issue(&before);
         let next = match &written {
             Err(trouble) => {
@@ -64,6 +65,28 @@ impl<K: External> Pass<'_, K> {
         };
         self.announce(&outcome, matches!(written, Ok(true)));
         self.remember(&outcome, next);
+    }
+
+    fn measure(&self, outcome: &Outcome, before: &[Condition]) {
+        let (metrics, kind) = (&self.engine.core.metrics, &self.subject.target.kind);
+        metrics.passed(kind, outcome.word());
+        let ready = |conditions: &[Condition]| {
+            let found = conditions.iter().find(|c| c.type_ == Kind::Ready.name());
+            found.map(|c| (c.status == "True", c.last_transition_time.0))
+        };
+        let Some((true, now)) = ready(&self.subject.status.conditions) else {
+            return;
+        };
+        let created = self.subject.meta.creation_timestamp.as_ref();
+        let created = created.map_or(now, |created| created.0);
+        let since = match ready(before) {
+            Some((true, _)) => return,
+            // The first False is told moments after a resource was made; what came before counts too.
+            Some((false, at)) if at > later(created, Duration::from_mins(2)) => at,
+            Some((false, _)) | None => created,
+        };
+        let span = Duration::try_from(self.engine.core.clock.now().duration_since(since));
+        metrics.ready_after(kind, span.unwrap_or_default());
     }
 
     fn status(&mut self, outcome: &Outcome) -> StatusOf<K> {
@@ -173,6 +196,11 @@ impl<K: External> Pass<'_, K> {
             _ => return,
         };
         if is_news {
+            let request_id = match outcome {
+                Outcome::Failed(fault) => fault.correlation.as_deref(),
+                _ => None,
+            };
+            tracing::warn!(resource = %self.subject.target, %reason, request_id, "{text}");
             self.note(Note::warning(reason, text));
         }
     }

@@ -227,6 +227,8 @@ impl Stage {
     pub async fn operator(&self, namespace: &str, flags: Flags) -> anyhow::Result<Program> {
         let mut command = Command::new(self.programs.join("cooper"));
         command.args(["run", "--listen", "127.0.0.1:0", "--namespace", namespace]);
+        // Several run side by side, each in its namespace.
+        command.arg("--no-leader-election");
         command.arg("--kubeconfig").arg(&self.operator);
         command.args(["--drift-interval", &flags.drift.to_string()]);
         command.args(["--secret-interval", &flags.secret.to_string()]);
