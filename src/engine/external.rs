@@ -202,6 +202,15 @@ pub trait External:
         Vec::new()
     }
 
+    /// The facts, with what is about to be given noted as ours.
+    ///
+    /// It is stored before the first change is sent: should the answer be lost, and the spec then want it no more, it would be taken for
+    /// somebody else's and stay. Only what a look shows afterwards may be noted.
+    fn intends(want: &Self::Desired, facts: &Self::Facts) -> Self::Facts {
+        let _ = want;
+        facts.clone()
+    }
+
     /// Whether a change takes something away, so that the remote is looked at afresh before it is sent.
     fn narrows(change: &Self::Change) -> bool {
         let _ = change;

@@ -1,7 +1,11 @@
 //! Policies that are edited halfway, and resources that come back.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cooper::wire::{Open, Side, Verdict, Wire};
+use http::{Method, Uri};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
@@ -181,4 +185,47 @@ async fn a_key_is_healed_although_its_user_is_under_a_stopped_service() {
     scene.new_key("ci", "ci-s3", &[&old[0]]).await;
     let user = named(&scene.at_cloud().await, "users", "ci");
     assert_eq!(user["attached"], json!(["logs-rw"]));
+}
+
+/// The process dies with the answer to its first attachment of a policy to a user.
+#[derive(Default)]
+struct DiesAttaching(AtomicBool);
+
+impl Wire for DiesAttaching {
+    fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
+        let attaches = side == Side::Cloud && *method == Method::POST;
+        if self.0.load(Ordering::SeqCst) {
+            Verdict::Before
+        } else if attaches && uri.path().ends_with("/users/ci/policies") {
+            self.0.store(true, Ordering::SeqCst);
+            Verdict::Late(Duration::ZERO)
+        } else {
+            Verdict::Pass
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_right_taken_back_before_anybody_noted_that_it_was_given_is_taken_back() {
+    let mut scene = Scene::issued().await;
+    scene
+        .start(Arc::new(DiesAttaching::default()) as Arc<_>)
+        .await;
+    let more = json!([{"policyRef": {"name": "logs-rw"}}, {"systemPolicy": "ECSS3ReadOnlyAccess"}]);
+    let spec = user_with(&json!({"policies": more}));
+    scene.apply("IamUser", "ci", spec).await;
+    let attached = |cloud: &Value| named(cloud, "users", "ci")["attached"].clone();
+    scene
+        .cloud_until("the policy is attached", |cloud| {
+            attached(cloud) == json!(["ECSS3ReadOnlyAccess", "logs-rw"])
+        })
+        .await;
+    scene.crash();
+    scene.apply("IamUser", "ci", user_spec()).await;
+    scene.start(Arc::new(Open)).await;
+    scene
+        .cloud_until("it is detached", |cloud| {
+            attached(cloud) == json!(["logs-rw"])
+        })
+        .await;
 }

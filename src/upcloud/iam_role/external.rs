@@ -281,6 +281,13 @@ impl External for IamRole {
         }
     }
 
+    fn intends(want: &Desired, facts: &RoleFacts) -> RoleFacts {
+        RoleFacts {
+            grants: facts.grants.before(&want.rights),
+            ..facts.clone()
+        }
+    }
+
     fn facts(want: Option<&Desired>, now: &Remote, before: &RoleFacts, _: Timestamp) -> RoleFacts {
         let rights = want.map(|want| &want.rights);
         RoleFacts {

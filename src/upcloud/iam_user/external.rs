@@ -362,6 +362,13 @@ impl External for IamUser {
         }
     }
 
+    fn intends(want: &Desired, facts: &UserFacts) -> UserFacts {
+        UserFacts {
+            grants: facts.grants.before(&want.rights),
+            ..facts.clone()
+        }
+    }
+
     fn facts(want: Option<&Desired>, now: &Remote, before: &UserFacts, _: Timestamp) -> UserFacts {
         let rights = want.map(|want| &want.rights);
         let newest = now.user.access_keys.iter().filter_map(|key| key.created_at);

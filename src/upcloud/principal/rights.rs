@@ -319,6 +319,16 @@ impl Grants {
             .collect()
     }
 
+    /// What to remember before these policies are attached. For principals whose attached policies show in a list.
+    #[must_use]
+    pub fn before(&self, want: &Rights) -> Self {
+        let ours: BTreeSet<_> = self.policies.iter().chain(&want.policies).collect();
+        Self {
+            policies: ours.into_iter().cloned().collect(),
+            ..self.clone()
+        }
+    }
+
     /// What to remember.
     #[must_use]
     pub fn after(&self, want: Option<&Rights>, has: &Has) -> Self {

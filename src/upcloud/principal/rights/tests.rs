@@ -313,3 +313,19 @@ fn a_boundary_that_is_not_in_force_is_told() {
     };
     assert_eq!(own.hint(), None);
 }
+
+#[test]
+fn what_is_about_to_be_attached_is_ours_before_it_shows() {
+    let want = Rights {
+        policies: names(&["b"]),
+        ..Rights::default()
+    };
+    let grants = Grants {
+        policies: list(&["c", "a"]),
+        foreign_policies: list(&["d"]),
+        ..Grants::default()
+    };
+    let noted = grants.before(&want);
+    assert_eq!(noted.policies, list(&["a", "b", "c"]));
+    assert_eq!(noted.foreign_policies, list(&["d"]));
+}
