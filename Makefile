@@ -31,8 +31,11 @@ e2e: ## a static website in headless Chromium; prints where the screenshots are
 clients: ## boto3, awscli and rclone against the emulated S3 and STS
 	@emulator/tests/clients.sh
 
-# STATES bounds each setting: one with more is reported as such.
-proof: ## the key protocol, searched within large bounds; prints the number of states
+# STATES bounds each setting of the key protocol: one with more is reported as such. The variables are in tests/it/proof/mod.rs.
+proof: ## everything that may go wrong: every crash, storms, a cloud that lies; the key protocol, searched; takes hours
+	@tests/cluster/build.sh >/dev/null
+	cargo build --workspace --bins --tests
+	COOPER_PROOF=full cargo test --workspace --test it -- --nocapture proof::
 	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
 
 # BENCH=quick is a smoke test: a tenth of everything, with the debug build that `make test` has made anyway.
