@@ -137,6 +137,8 @@ struct Plan {
     /// Only the one request is hit.
     is_blip: bool,
     log: Vec<String>,
+    /// When each of them came.
+    times: Vec<Instant>,
 }
 
 impl Cut {
@@ -149,8 +151,7 @@ impl Cut {
     pub fn arm(&self, after: usize, how: Verdict) {
         *self.plan() = Plan {
             cut: Some((after, how)),
-            is_blip: false,
-            log: Vec::new(),
+            ..Plan::default()
         };
     }
 
@@ -173,6 +174,16 @@ impl Cut {
     /// The counted requests, in order.
     pub fn log(&self) -> Vec<String> {
         self.plan().log.clone()
+    }
+
+    /// The same, with the moment of each since this one.
+    pub fn story(&self, since: Instant) -> Vec<String> {
+        let plan = self.plan();
+        let told = plan.log.iter().zip(&plan.times).map(|(line, time)| {
+            let at = time.saturating_duration_since(since).as_millis();
+            format!("{line} at {at} ms")
+        });
+        told.collect()
     }
 
     /// The request at which it was cut.
@@ -259,9 +270,8 @@ impl Wire for Cut {
             plan.unless_dead()
         } else {
             let number = plan.log.len();
-            let at = jiff::Timestamp::now().as_millisecond() % 1_000_000;
-            plan.log
-                .push(format!("{number} {side:?} {method} {uri} at {at} ms"));
+            plan.log.push(format!("{number} {side:?} {method} {uri}"));
+            plan.times.push(Instant::now());
             match verdict {
                 // Its sender is dead before the answer comes either way; this one can be waited for.
                 Verdict::Lost if !plan.is_blip => Verdict::Late(Duration::ZERO),

@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use super::Bound;
-use super::world::KINDS;
+use super::view::KINDS;
 use crate::ground::{Fault, Gateway, Ground, SYSTEM, Side, eventually};
 use crate::scene::{PATIENCE, Scene, document, user_spec};
 

@@ -68,7 +68,7 @@ fn choose<'a>(all: &'a [Named], bound: &Bound) -> Vec<&'a Named> {
             .collect();
     }
     if bound.is_full {
-        return all.iter().collect();
+        return bound.part_of(all);
     }
     let quick = all.iter().filter(|(name, _)| !SLOW.contains(name));
     let mut quick: Vec<_> = quick.collect();

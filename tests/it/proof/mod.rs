@@ -9,6 +9,7 @@
 //! | Variable | Does |
 //! |---|---|
 //! | `COOPER_PROOF` | `full`: everything. Not set: a share, the same at every run |
+//! | `COOPER_SHARE` | Of everything a part: `3/10` is the third tenth. Ten runs with all tenths are one run of all |
 //! | `COOPER_SEED` | Another share of the schedules, and with `COOPER_ONLY=storm` the one storm of this seed |
 //! | `COOPER_ONLY` | Only schedules whose name begins so, as in `adopt/late/overlap/17`; only storms: `storm` |
 //! | `COOPER_LANES` | How many are played at once. Default: twice the processors, at least 4 |
@@ -19,7 +20,9 @@ mod canary;
 mod hostile;
 mod scenario;
 mod schedules;
+mod stage;
 mod storms;
+mod view;
 mod world;
 
 use std::any::Any;
@@ -34,6 +37,8 @@ use rand::rngs::StdRng;
 pub struct Bound {
     /// Everything, not a share.
     pub is_full: bool,
+    /// Which part of everything, counted from 0, of how many.
+    pub part: (usize, usize),
     /// The seed that was given.
     pub seed: Option<u64>,
     /// What is played, by the beginning of its name.
@@ -50,6 +55,7 @@ impl Bound {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             is_full: given("COOPER_PROOF").is_some_and(|value| value == "full"),
+            part: given("COOPER_SHARE").map_or((0, 1), |share| part(&share)),
             seed: number("COOPER_SEED"),
             only: given("COOPER_ONLY"),
             lanes: number("COOPER_LANES").map_or((2 * processors).max(4), |lanes| {
@@ -57,6 +63,20 @@ impl Bound {
             }),
         }
     }
+
+    /// Those of everything that are in the part that is played: spread over all of it.
+    pub fn part_of<T>(&self, all: impl IntoIterator<Item = T>) -> Vec<T> {
+        let (part, of) = self.part;
+        all.into_iter().skip(part).step_by(of).collect()
+    }
+}
+
+/// `3/10` is part 2 of 10, counted from 0.
+fn part(share: &str) -> (usize, usize) {
+    let (part, of) = share.split_once('/').unwrap();
+    let (part, of): (usize, usize) = (part.parse().unwrap(), of.parse().unwrap());
+    assert!(0 < part && part <= of, "no part: {share}");
+    (part - 1, of)
 }
 
 /// Chance, the same at every run with this seed.

@@ -23,7 +23,7 @@ use crate::hands::{SERVICES, named};
 use crate::scene::{Scene, document};
 
 /// Storms of a share, and of all.
-const SHARE: u64 = 10;
+const SHARE: usize = 10;
 const ALL: u64 = 100;
 /// Of a hundred calls so many fail.
 const PERCENT: u32 = 30;
@@ -54,13 +54,14 @@ async fn after_a_storm_everything_is_as_wanted_and_nothing_foreign_was_touched()
     let ground = Ground::get().await;
     let begin = Instant::now();
     let seeds = match (bound.seed, &bound.only) {
-        (Some(seed), Some(_)) => seed..seed + 1,
-        _ if bound.is_full => 0..ALL,
-        (seed, _) => seed.unwrap_or(0)..seed.unwrap_or(0) + SHARE,
+        (Some(seed), Some(_)) => vec![seed],
+        _ if bound.is_full => bound.part_of(0..ALL),
+        (seed, _) => (seed.unwrap_or(0)..).take(SHARE).collect(),
     };
-    let count = seeds.end - seeds.start;
-    let playing =
-        seeds.map(|seed| async move { (seed, Box::pin(caught(storm(ground, seed))).await) });
+    let count = seeds.len();
+    let playing = seeds
+        .into_iter()
+        .map(|seed| async move { (seed, Box::pin(caught(storm(ground, seed))).await) });
     let played: Vec<_> = stream::iter(playing)
         .buffer_unordered(bound.lanes)
         .collect()

@@ -7,25 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::api::{DynamicObject, ListParams, PostParams};
+use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
+use super::view::View;
 use crate::ground::Entry;
-use crate::hands::{SERVICES, named};
+use crate::hands::named;
 use crate::scene::Scene;
-
-/// Every kind of ours.
-pub const KINDS: [&str; 9] = [
-    "Account",
-    "ObjectStorageService",
-    "Bucket",
-    "IamPolicy",
-    "IamGroup",
-    "IamUser",
-    "IamRole",
-    "CustomDomain",
-    "StaticWebsite",
-];
 
 /// A Secret of somebody else in the namespace.
 const THEIR_SECRET: &str = "their-s3";
@@ -241,205 +229,6 @@ impl Witness {
     }
 }
 
-/// All there is, at one moment of rest.
-struct View {
-    state: Value,
-    journal: Vec<Entry>,
-    resources: BTreeMap<&'static str, Vec<DynamicObject>>,
-    secrets: Vec<Secret>,
-}
-
-impl View {
-    async fn of(scene: &Scene) -> kube::Result<Self> {
-        let all = ListParams::default();
-        let mut resources = BTreeMap::new();
-        for kind in KINDS {
-            resources.insert(kind, scene.api(kind).list(&all).await?.items);
-        }
-        Ok(Self {
-            state: scene.cloud.state().await,
-            journal: scene.cloud.journal(0).await,
-            secrets: scene.secrets().list(&all).await?.items,
-            resources,
-        })
-    }
-
-    /// Resources of a kind in a service.
-    fn inside<'a>(
-        &'a self,
-        kind: &str,
-        service: &'a str,
-    ) -> impl Iterator<Item = &'a DynamicObject> {
-        self.resources[kind]
-            .iter()
-            .filter(move |object| object.data["spec"]["serviceRef"]["name"] == service)
-    }
-
-    /// The services that are wanted, with their remotes.
-    fn services(&self) -> impl Iterator<Item = (&DynamicObject, Value)> {
-        self.resources["ObjectStorageService"]
-            .iter()
-            .map(|object| (object, service(&self.state, &remote_name(object))))
-    }
-
-    fn resources_are_ready(&self, wrongs: &mut Vec<String>) {
-        for (kind, objects) in &self.resources {
-            for object in objects {
-                let conditions = &object.data["status"]["conditions"];
-                let what = format!("{kind} {}", object.name_any());
-                if object.metadata.deletion_timestamp.is_some() {
-                    wrongs.push(format!("{what} is not gone: {conditions}"));
-                } else if !["Ready", "Synced"].iter().all(|one| is_true(object, one)) {
-                    wrongs.push(format!("{what} is not as wanted: {conditions}"));
-                }
-            }
-        }
-    }
-
-    fn services_are_as_wanted(&self, wrongs: &mut Vec<String>) {
-        let found = self.state["accounts"]["demo"]["services"].as_array();
-        let found: Vec<_> = found
-            .into_iter()
-            .flatten()
-            .map(|one| text(&one["name"]))
-            .collect();
-        let mut found: Vec<_> = found.into_iter().filter(|name| name != "theirs").collect();
-        found.sort();
-        let mut wanted: Vec<_> = self
-            .services()
-            .map(|(object, _)| remote_name(object))
-            .collect();
-        wanted.sort();
-        if found != wanted {
-            wrongs.push(format!(
-                "there are services {found:?}, wanted are {wanted:?}"
-            ));
-        }
-        let made = self.journal.iter().filter(|entry| {
-            entry.method == "POST"
-                && entry.path == SERVICES
-                && entry.status == Some(201)
-                && !entry.foreign
-        });
-        let made = made.count();
-        if made > 1 {
-            wrongs.push(format!("{made} services were made for one resource"));
-        }
-    }
-
-    fn contents_are_as_wanted(&self, service: &str, remote: &Value, wrongs: &mut Vec<String>) {
-        for (kind, list) in [
-            ("IamUser", "users"),
-            ("IamGroup", "groups"),
-            ("IamRole", "roles"),
-            ("IamPolicy", "policies"),
-            ("Bucket", "buckets"),
-        ] {
-            let wanted: BTreeSet<_> = self.inside(kind, service).map(remote_name).collect();
-            let found: BTreeSet<_> = rows(remote, list)
-                .filter(|name| !name.starts_with("their-"))
-                .collect();
-            if found != wanted {
-                wrongs.push(format!("there are {list} {found:?}, wanted are {wanted:?}"));
-            }
-        }
-        for (kind, list) in [
-            ("IamUser", "users"),
-            ("IamGroup", "groups"),
-            ("IamRole", "roles"),
-        ] {
-            for object in self.inside(kind, service) {
-                let found = named(remote, list, &remote_name(object))["attached"].clone();
-                let found: BTreeSet<_> = strings(&found).collect();
-                let wanted: BTreeSet<_> = policies(object).collect();
-                if found != wanted {
-                    let name = object.name_any();
-                    wrongs.push(format!(
-                        "{kind} {name} has policies {found:?}, wanted {wanted:?}"
-                    ));
-                }
-            }
-        }
-        for group in self.inside("IamGroup", service) {
-            let name = group.name_any();
-            let found = named(remote, "groups", &remote_name(group))["members"].clone();
-            let found: BTreeSet<_> = strings(&found).collect();
-            let wanted = self.inside("IamUser", service);
-            let wanted = wanted.filter(|user| is_in(user, &name));
-            let wanted: BTreeSet<_> = wanted.map(remote_name).collect();
-            if found != wanted {
-                wrongs.push(format!(
-                    "group {name} has members {found:?}, wanted {wanted:?}"
-                ));
-            }
-        }
-        for policy in self.inside("IamPolicy", service) {
-            let found = named(remote, "policies", &remote_name(policy));
-            let default = found["versions"].as_array().into_iter().flatten();
-            let default = default.filter(|version| version["id"] == found["default"]);
-            let documents: Vec<_> = default.map(|version| &version["document"]).collect();
-            if documents != [&policy.data["spec"]["document"]] {
-                wrongs.push(format!(
-                    "policy {} is not as its spec says: {found}",
-                    policy.name_any()
-                ));
-            }
-        }
-        let wanted: BTreeSet<_> = self
-            .inside("CustomDomain", service)
-            .map(|domain| text(&domain.data["spec"]["domainName"]))
-            .collect();
-        let found = remote["custom_domains"].as_array().into_iter().flatten();
-        let found: BTreeSet<_> = found.map(|one| text(&one["domain_name"])).collect();
-        if found != wanted {
-            wrongs.push(format!(
-                "there are domains {found:?}, wanted are {wanted:?}"
-            ));
-        }
-        let wanted: BTreeSet<_> = self
-            .inside("StaticWebsite", service)
-            .map(|site| text(&site.data["spec"]["bucketRef"]["name"]))
-            .collect();
-        let found: BTreeSet<_> = match &remote["websites"] {
-            Value::Array(sites) => sites
-                .iter()
-                .map(|site| text(&site["bucket_name"]))
-                .collect(),
-            Value::Object(sites) => sites
-                .values()
-                .map(|site| text(&site["bucket_name"]))
-                .collect(),
-            _ => BTreeSet::new(),
-        };
-        if found != wanted {
-            wrongs.push(format!(
-                "there are websites of {found:?}, wanted are {wanted:?}"
-            ));
-        }
-    }
-
-    /// Secrets that cooper made belong to users that are there.
-    fn secrets_have_owners(&self, wrongs: &mut Vec<String>) {
-        for secret in &self.secrets {
-            let name = secret.name_any();
-            if name.starts_with("cooper-mint-") {
-                wrongs.push(format!("{name} is left"));
-                continue;
-            }
-            let Some(issuer) = secret.labels().get("cooper.dev/issuer") else {
-                continue;
-            };
-            let owned = self.resources["IamUser"].iter().any(|user| {
-                user.uid().as_ref() == Some(issuer)
-                    && user.data["spec"]["accessKey"]["secretName"] == name
-            });
-            if !owned {
-                wrongs.push(format!("Secret {name} outlives its user"));
-            }
-        }
-    }
-}
-
 /// A service at the cloud by name; Null if there is none.
 pub fn service(state: &Value, name: &str) -> Value {
     named(&state["accounts"]["demo"], "services", name)
@@ -467,30 +256,8 @@ fn theirs(service: &Value, list: &str) -> Vec<Value> {
     rows.cloned().collect()
 }
 
-/// Names in a list of a service; buckets on their way out are not among them.
-fn rows<'a>(service: &'a Value, list: &str) -> impl Iterator<Item = String> + use<'a> {
-    let rows = service[list].as_array().into_iter().flatten();
-    rows.filter(|row| row["deleted"] != true)
-        .map(|row| text(&row["name"]))
-}
-
-fn policies(user: &DynamicObject) -> impl Iterator<Item = String> {
-    let policies = user.data["spec"]["policies"]
-        .as_array()
-        .into_iter()
-        .flatten();
-    policies.map(|policy| match &policy["systemPolicy"] {
-        Value::String(name) => name.clone(),
-        _ => text(&policy["policyRef"]["name"]),
-    })
-}
-
-fn is_in(user: &DynamicObject, group: &str) -> bool {
-    let groups = user.data["spec"]["groups"].as_array();
-    groups.into_iter().flatten().any(|one| one["name"] == group)
-}
-
-fn remote_name(object: &DynamicObject) -> String {
+/// What a resource is called at the cloud.
+pub fn remote_name(object: &DynamicObject) -> String {
     object.data["spec"]["name"]
         .as_str()
         .map_or_else(|| object.name_any(), str::to_owned)
@@ -501,10 +268,12 @@ fn entry(secret: &Secret, name: &str) -> Option<String> {
     String::from_utf8(bytes.0.clone()).ok()
 }
 
-fn strings(list: &Value) -> impl Iterator<Item = String> {
+/// The texts of a list.
+pub fn strings(list: &Value) -> impl Iterator<Item = String> {
     list.as_array().into_iter().flatten().map(text)
 }
 
-fn text(value: &Value) -> String {
+/// A text; empty if it is none.
+pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
