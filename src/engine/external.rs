@@ -202,12 +202,12 @@ pub trait External:
         Vec::new()
     }
 
-    /// The facts, with what is about to be given noted as ours.
+    /// The facts, with a note of what is about to be given.
     ///
     /// It is stored before the first change is sent: should the answer be lost, and the spec then want it no more, it would be taken for
-    /// somebody else's and stay. Only what a look shows afterwards may be noted.
-    fn intends(want: &Self::Desired, facts: &Self::Facts) -> Self::Facts {
-        let _ = want;
+    /// somebody else's and stay. A note must not stand for the thing itself: nothing may have been given.
+    fn intends(want: &Self::Desired, facts: &Self::Facts, at: Timestamp) -> Self::Facts {
+        let _ = (want, at);
         facts.clone()
     }
 

@@ -67,7 +67,10 @@ impl<K: External> Pass<'_, K> {
                 self.create_refused(site, desired, now, fault).await
             }
             Err(fault) => {
-                self.memo.claiming = Claiming::Tried;
+                // What was denied or put off was not carried out.
+                if fault.class == Class::Transient {
+                    self.memo.claiming = Claiming::Tried;
+                }
                 Err(fault.into())
             }
         }
@@ -180,7 +183,7 @@ impl<K: External> Pass<'_, K> {
                 return Ok(());
             }
             // What is known is known of one that is gone: by its id, the one that is made now would not be found again.
-            status.at_provider = K::intends(desired, &K::Facts::default());
+            status.at_provider = K::intends(desired, &K::Facts::default(), self.now);
             self.learned = None;
         }
         status.account = Some(site.account.clone());

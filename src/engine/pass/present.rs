@@ -205,7 +205,7 @@ impl<K: External> Pass<'_, K> {
     ) -> Result<Turn, Stop> {
         if now.is_some() && self.claim(site) != Claim::Ours {
             if let Some(origin) = self.kept(site) {
-                Box::pin(self.take_back(site, origin)).await?;
+                Box::pin(self.take_back(site, desired, origin)).await?;
             } else if K::Keys::ISSUES && Box::pin(self.is_marked(site)).await? {
                 Box::pin(self.write_claim(site, desired, Origin::Created)).await?;
             }
@@ -296,17 +296,17 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
-    /// Stores what is about to be given as ours.
+    /// Stores what is about to be given.
     async fn note_intent(&mut self, desired: &K::Desired) -> Result<(), Stop> {
         let before = &self.subject.status.at_provider;
-        let noted = K::intends(desired, before);
+        let noted = K::intends(desired, before, self.now);
         if noted != *before {
             let mut status = self.subject.status.clone();
             status.at_provider = noted;
             self.subject.put_status(status).await?;
         }
         // Published also if a change fails.
-        self.learned = Some(K::intends(desired, &self.facts()));
+        self.learned = Some(K::intends(desired, &self.facts(), self.now));
         Ok(())
     }
 
