@@ -15,6 +15,7 @@ pub enum Scenario {
     Rotate,
     HealSecret,
     ChangePolicies,
+    ChangeMind,
     DeleteUser,
     DeleteService,
     DeleteAll,
@@ -25,12 +26,13 @@ pub enum Scenario {
 
 impl Scenario {
     /// Every scenario.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CreateService,
         Self::CreateUser,
         Self::Rotate,
         Self::HealSecret,
         Self::ChangePolicies,
+        Self::ChangeMind,
         Self::DeleteUser,
         Self::DeleteService,
         Self::DeleteAll,
@@ -47,6 +49,7 @@ impl Scenario {
             Self::Rotate => "rotate",
             Self::HealSecret => "heal-secret",
             Self::ChangePolicies => "change-policies",
+            Self::ChangeMind => "change-mind",
             Self::DeleteUser => "delete-user",
             Self::DeleteService => "delete-service",
             Self::DeleteAll => "delete-all",
@@ -91,6 +94,13 @@ impl Scenario {
                 scene.ready("IamUser", "ci").await;
                 witness
             }
+            Self::ChangeMind => {
+                scene.policy().await;
+                without_rights(scene).await;
+                scene.ready("IamGroup", "ops").await;
+                scene.ready("IamUser", "ci").await;
+                witness
+            }
             Self::DeleteAll => {
                 scene.user().await;
                 site(scene).await;
@@ -131,6 +141,7 @@ impl Scenario {
                     .apply("IamUser", "ci", user_with("policies", policies))
                     .await;
             }
+            Self::ChangeMind => with_rights(scene).await,
             Self::DeleteUser => scene.delete("IamUser", "ci").await,
             Self::DeleteService => scene.delete("ObjectStorageService", "media").await,
             Self::DeleteAll => {
@@ -161,6 +172,36 @@ impl Scenario {
             Self::Principals => principals(scene).await,
         }
     }
+}
+
+impl Scenario {
+    /// What somebody does once a request was hit, before anybody goes on.
+    pub async fn rethink(self, scene: &Scene) {
+        if self == Self::ChangeMind {
+            without_rights(scene).await;
+        }
+    }
+}
+
+/// A group and a user that may do nothing.
+async fn without_rights(scene: &Scene) {
+    let bare = json!({"serviceRef": {"name": "media"}});
+    scene.apply("IamGroup", "ops", bare.clone()).await;
+    scene.apply("IamUser", "ci", bare).await;
+}
+
+/// The same with every kind of right.
+async fn with_rights(scene: &Scene) {
+    let mut group = json!({
+        "serviceRef": {"name": "media"},
+        "policies": [{"policyRef": {"name": "logs-rw"}}],
+        "inlinePolicies": {"list": document("s3:ListAllMyBuckets")},
+    });
+    scene.apply("IamGroup", "ops", group.clone()).await;
+    group["groups"] = json!([{"name": "ops"}]);
+    group["permissionsBoundary"] = json!({"systemPolicy": "ECSS3FullAccess"});
+    group["tags"] = json!({"env": "prod"});
+    scene.apply("IamUser", "ci", group).await;
 }
 
 /// A policy, a group with it, a member, a role that trusts the member, a domain.

@@ -160,6 +160,7 @@ impl Stage {
             self.scene.crash();
             self.running.retain(|cut| !Arc::ptr_eq(cut, &self.cut));
         }
+        schedule.scenario.rethink(&self.scene).await;
         if schedule.loss == Loss::Answer {
             self.cut.deliver().await;
         }
