@@ -35,9 +35,18 @@ monitoring: ## alerts and dashboard against a real Prometheus that scrapes a rea
 	cargo build --workspace --bins
 	@deploy/monitoring/check.sh
 
-# STATES bounds each setting: one with more is reported as such.
-proof: ## the key protocol, searched within large bounds; prints the number of states
+# In parts: PART is schedules, storms, hostile, canary or model; SHARE=3/10 is the third tenth of the first three. STATES bounds each
+# setting of the model: one with more is reported as such. More variables are in tests/it/proof/mod.rs.
+proof_tests = proof::$(if $(PART),$(PART)::)
+proof: ## everything that may go wrong: every crash, storms, a cloud that lies; the key protocol, searched; takes hours. PART=storms one part
+	@tests/cluster/build.sh >/dev/null
+ifneq ($(PART),model)
+	cargo build --workspace --bins --tests
+	COOPER_PROOF=full COOPER_SHARE=$(SHARE) cargo test --workspace --test it -- --nocapture $(proof_tests)
+endif
+ifeq ($(filter-out model,$(PART)),)
 	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
+endif
 
 # BENCH=quick is a smoke test: a tenth of everything, with the debug build that `make test` has made anyway.
 bench_profile = $(if $(filter quick,$(BENCH)),debug,release)

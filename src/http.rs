@@ -30,7 +30,7 @@ pub(crate) use route::SEGMENT;
 pub use route::{Bad, Route, fill};
 
 use crate::engine::budget::{Budget, Lane, Permit};
-use crate::wire::{Cut, Side, Verdict, Wire};
+use crate::wire::{Cut, Side, UnderWay, Verdict, Wire};
 
 /// Repeats of a read on a broken connection, 429, 502, 503 and 504.
 const REPEATS: u32 = 2;
@@ -354,9 +354,13 @@ impl Core {
             .parse()
             .map_err(|_| TransportError::Invalid(Bad::Url))?;
         match self.wire.request(Side::Cloud, sent.method(), &uri) {
-            Verdict::Pass => self.exchange(sent).await,
+            Verdict::Pass => {
+                let _under_way = UnderWay::new(&self.wire, &uri);
+                self.exchange(sent).await
+            }
             Verdict::Before => Err(TransportError::Unreachable(Cut::Before.to_string())),
             Verdict::Lost => {
+                let _under_way = UnderWay::new(&self.wire, &uri);
                 drop(self.exchange(sent).await);
                 Err(TransportError::Unanswered(Cut::Lost.to_string()))
             }

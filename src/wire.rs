@@ -51,6 +51,32 @@ pub trait Wire: Send + Sync + 'static {
     fn carry(&self, late: BoxFuture<'static, ()>) {
         drop(tokio::spawn(late));
     }
+
+    /// Told when a request that was sent under [`Verdict::Pass`] or [`Verdict::Lost`] is under way no more: answered, failed or given
+    /// up by its sender. A watch is over, in this sense, once it is open.
+    fn ended(&self, _: &Uri) {}
+}
+
+/// A request under way; tells the hook when it is dropped.
+pub(crate) struct UnderWay {
+    wire: Arc<dyn Wire>,
+    uri: Uri,
+}
+
+impl UnderWay {
+    /// Begins with the sending.
+    pub(crate) fn new(wire: &Arc<dyn Wire>, uri: &Uri) -> Self {
+        Self {
+            wire: Arc::clone(wire),
+            uri: uri.clone(),
+        }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.wire.ended(&self.uri);
+    }
 }
 
 /// Lets everything pass.
@@ -137,16 +163,23 @@ where
             .wire
             .request(Side::Kube, request.method(), request.uri())
         {
-            Verdict::Pass => self
-                .inner
-                .call(request)
-                .map(|answer| answer.map_err(Into::into))
-                .boxed(),
+            Verdict::Pass => {
+                let under_way = UnderWay::new(&self.wire, request.uri());
+                let sent = self.inner.call(request);
+                async move {
+                    let answer = sent.await;
+                    drop(under_way);
+                    answer.map_err(Into::into)
+                }
+                .boxed()
+            }
             Verdict::Before => async { Err(Cut::Before.into()) }.boxed(),
             Verdict::Lost => {
+                let under_way = UnderWay::new(&self.wire, request.uri());
                 let sent = self.inner.call(request);
                 async move {
                     drop(sent.await);
+                    drop(under_way);
                     Err(Cut::Lost.into())
                 }
                 .boxed()
@@ -179,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    struct Always(Verdict, Mutex<Vec<(Side, Method, String)>>);
+    struct Always(Verdict, Mutex<Vec<(Side, Method, String)>>, AtomicUsize);
 
     impl Wire for Always {
         fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
@@ -188,6 +221,10 @@ mod tests {
                 .unwrap()
                 .push((side, method.clone(), uri.to_string()));
             self.0
+        }
+
+        fn ended(&self, _: &Uri) {
+            self.2.fetch_add(1, Ordering::SeqCst);
         }
     }
 
@@ -198,7 +235,7 @@ mod tests {
         Arc<AtomicUsize>,
         Arc<Always>,
     ) {
-        let wire = Arc::new(Always(verdict, Mutex::default()));
+        let wire = Arc::new(Always(verdict, Mutex::default(), AtomicUsize::new(0)));
         let sent = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&sent);
         let inner = tower::service_fn(move |_: Request<Body>| {
@@ -248,6 +285,14 @@ mod tests {
         assert_eq!(sent.load(Ordering::SeqCst), 1);
     }
 
+    #[tokio::test]
+    async fn the_end_of_each_request_that_was_sent_is_told() {
+        for (verdict, told) in [(Verdict::Pass, 1), (Verdict::Lost, 1), (Verdict::Before, 0)] {
+            let (_, _, wire) = send(verdict).await;
+            assert_eq!(wire.2.load(Ordering::SeqCst), told, "{verdict:?}");
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_late_request_is_sent_after_its_sender_gave_up() {
         let (answer, sent, _) = send(Verdict::Late(Duration::from_secs(40))).await;
@@ -260,7 +305,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_layer_fits_a_kubernetes_client() {
-        let wire: Arc<dyn Wire> = Arc::new(Always(Verdict::Before, Mutex::default()));
+        let wire: Arc<dyn Wire> = Arc::new(Always(
+            Verdict::Before,
+            Mutex::default(),
+            AtomicUsize::new(0),
+        ));
         let inner = tower::service_fn(|_: Request<Body>| async {
             Ok::<_, BoxError>(Response::new(Body::empty()))
         });

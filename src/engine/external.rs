@@ -202,6 +202,15 @@ pub trait External:
         Vec::new()
     }
 
+    /// The facts, with a note of what is about to be given.
+    ///
+    /// It is stored before the first change is sent: should the answer be lost, and the spec then want it no more, it would be taken for
+    /// somebody else's and stay. A note must not stand for the thing itself: nothing may have been given.
+    fn intends(want: &Self::Desired, facts: &Self::Facts, at: Timestamp) -> Self::Facts {
+        let _ = (want, at);
+        facts.clone()
+    }
+
     /// Whether a change takes something away, so that the remote is looked at afresh before it is sent.
     fn narrows(change: &Self::Change) -> bool {
         let _ = change;

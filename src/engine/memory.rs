@@ -48,6 +48,24 @@ pub struct Memo {
     pub failures: u32,
     /// Looks in a row that found it still on its way.
     pub looks: u32,
+    /// A digest of the status as this process last left it.
+    pub left: Option<u64>,
+    /// What is known of a claim until its remote was seen.
+    pub claiming: Claiming,
+}
+
+/// A claim in status does not say who wrote it, nor whether a create was sent under it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Claiming {
+    /// It was there when this process first saw the resource.
+    #[default]
+    Unknown,
+    /// It is another process's, seen since then: that one may be about to create, or to take the claim back.
+    Theirs(Timestamp),
+    /// This process wrote it, and nothing that it sent under it can have been carried out: what is there is somebody else's.
+    New,
+    /// This process wrote it, and its create may have been carried out.
+    Tried,
 }
 
 /// When what no list shows was last read of a resource.

@@ -96,6 +96,10 @@ impl Wire for Led {
     fn carry(&self, late: BoxFuture<'static, ()>) {
         self.wire.carry(late);
     }
+
+    fn ended(&self, uri: &Uri) {
+        self.wire.ended(uri);
+    }
 }
 
 /// Whether a request changes anything: a dry run at the API server does not.

@@ -12,11 +12,16 @@ mod present;
 mod publish;
 mod undo;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Resource};
+use serde::Serialize;
 
 use super::{
     account::Link,
@@ -104,9 +109,20 @@ async fn begin<K: External>(stored: Arc<Guarded<K>>, engine: &Engine<K>) {
         reached: None,
         hand: None,
         retry: None,
+        silent: false,
     });
     let outcome = Box::pin(pass.run()).await;
     Box::pin(pass.finish(outcome)).await;
+}
+
+/// Tells one status from another.
+fn digest(status: &impl Serialize) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // One that does not serialize could not have been written.
+    serde_json::to_string(status)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    hasher.finish()
 }
 
 /// One pass in the making.
@@ -135,6 +151,8 @@ pub(super) struct Pass<'e, K: External> {
     minted: bool,
     /// When to look again, if something in the pass knows better than the outcome.
     pub(super) retry: Option<Duration>,
+    /// Another process is at it: a status written now would only make its writes fail.
+    pub(super) silent: bool,
 }
 
 impl<K: External> Pass<'_, K> {
@@ -216,6 +234,15 @@ impl<K: External> Pass<'_, K> {
         let warm = earlier(self.now, settings.drift.mul_f64(1.2));
         let since = match self.memo.looked {
             Some(looked) if is_drift => looked.max(earlier(self.now, settings.drift / 2)),
+            // Another operator has written, and may have seen more than a list from before shows: taking turns in correcting each
+            // other would not end.
+            _ if self
+                .memo
+                .left
+                .is_some_and(|left| left != digest(&self.subject.status)) =>
+            {
+                self.now
+            }
             Some(_) if self.memo.due && !self.memo.woken => Timestamp::MIN,
             _ => warm,
         };

@@ -306,11 +306,27 @@ impl External for IamGroup {
         }
     }
 
-    fn facts(want: Option<&Rights>, now: &Remote, before: &GroupFacts, _: Timestamp) -> GroupFacts {
+    fn intends(want: &Rights, facts: &GroupFacts, at: Timestamp) -> GroupFacts {
+        let none = Bounds::default();
+        let missing = want.missing(&facts.grants, &none);
+        GroupFacts {
+            grants: facts.grants.beginning(missing, at),
+            ..facts.clone()
+        }
+    }
+
+    fn facts(
+        want: Option<&Rights>,
+        now: &Remote,
+        before: &GroupFacts,
+        at: Timestamp,
+    ) -> GroupFacts {
+        let wanted = want.map(Rights::all).unwrap_or_default();
+        let (given, grants) = (now.has.given(), before.grants.after(want, &now.has));
         GroupFacts {
             arn: now.group.arn.clone(),
             created_at: now.group.created_at.map(Time),
-            grants: before.grants.after(want, &now.has),
+            grants: grants.settled(&given, &wanted, &now.has.undone, at),
         }
     }
 

@@ -35,6 +35,7 @@ use crate::engine::{
     reason::Reason,
 };
 
+pub mod begun;
 pub mod rights;
 
 pub use rights::{Bounds, Change, Grants, Has, Rights, Steps};

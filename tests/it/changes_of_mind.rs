@@ -1,13 +1,19 @@
 //! Policies that are edited halfway, and resources that come back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use cooper::wire::{Open, Side, Verdict, Wire};
+use futures::future::BoxFuture;
+use http::{Method, Uri};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
+use crate::ground::eventually;
 use crate::hands::{has_bucket, named};
 use crate::s3::S3;
-use crate::scene::{Scene, user_spec};
+use crate::scene::{PATIENCE, Scene, document, user_spec};
 
 /// A look at the Secret and what it may be late.
 const CHECK: Duration = Duration::from_secs(67);
@@ -181,4 +187,210 @@ async fn a_key_is_healed_although_its_user_is_under_a_stopped_service() {
     scene.new_key("ci", "ci-s3", &[&old[0]]).await;
     let user = named(&scene.at_cloud().await, "users", "ci");
     assert_eq!(user["attached"], json!(["logs-rw"]));
+}
+
+/// The process dies with the answer to the first write at this path; the write itself is carried out.
+struct Dies {
+    at: &'static str,
+    is_dead: AtomicBool,
+}
+
+impl Wire for Dies {
+    fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
+        let is_it = side == Side::Cloud && *method != Method::GET && uri.path().ends_with(self.at);
+        if self.is_dead.load(Ordering::SeqCst) {
+            Verdict::Before
+        } else if is_it {
+            self.is_dead.store(true, Ordering::SeqCst);
+            Verdict::Late(Duration::ZERO)
+        } else {
+            Verdict::Pass
+        }
+    }
+}
+
+/// What each principal of a service has.
+fn rights(cloud: &Value) -> Value {
+    let of = |list: &str, name: &str| {
+        let found = named(cloud, list, name);
+        ["attached", "inline", "boundary", "tags", "members"].map(|right| found[right].clone())
+    };
+    json!([
+        of("users", "ci"),
+        of("groups", "ops"),
+        of("roles", "uploader")
+    ])
+}
+
+#[tokio::test]
+async fn a_right_given_before_anybody_noted_it_is_taken_back_when_it_is_wanted_no_more() {
+    let mut scene = Scene::issued().await;
+    let group = json!({"serviceRef": {"name": "media"}});
+    let role = json!({"serviceRef": {"name": "media"}, "trust": {"userRefs": [{"name": "ci"}]}});
+    scene.apply("IamGroup", "ops", group.clone()).await;
+    scene.ready("IamGroup", "ops").await;
+    scene.apply("IamRole", "uploader", role.clone()).await;
+    scene.ready("IamRole", "uploader").await;
+    let before = rights(&scene.at_cloud().await);
+    let policies =
+        json!([{"systemPolicy": "ECSS3ReadOnlyAccess"}, {"policyRef": {"name": "logs-rw"}}]);
+    let inline = json!({"list": document("s3:ListAllMyBuckets")});
+    let bound = json!({"systemPolicy": "ECSS3FullAccess"});
+    for (at, kind, name, base, field, value) in [
+        (
+            "/users/ci/policies",
+            "IamUser",
+            "ci",
+            user_spec(),
+            "policies",
+            &policies,
+        ),
+        (
+            "/users/ci/inline-policies",
+            "IamUser",
+            "ci",
+            user_spec(),
+            "inlinePolicies",
+            &inline,
+        ),
+        (
+            "/users/ci/permissions-boundary",
+            "IamUser",
+            "ci",
+            user_spec(),
+            "permissionsBoundary",
+            &bound,
+        ),
+        (
+            "/users/ci/tags",
+            "IamUser",
+            "ci",
+            user_spec(),
+            "tags",
+            &json!({"env": "prod"}),
+        ),
+        (
+            "/groups/ops/users/ci",
+            "IamUser",
+            "ci",
+            user_spec(),
+            "groups",
+            &json!([{"name": "ops"}]),
+        ),
+        (
+            "/groups/ops/policies",
+            "IamGroup",
+            "ops",
+            group.clone(),
+            "policies",
+            &policies,
+        ),
+        (
+            "/groups/ops/inline-policies",
+            "IamGroup",
+            "ops",
+            group,
+            "inlinePolicies",
+            &inline,
+        ),
+        (
+            "/roles/uploader/policies",
+            "IamRole",
+            "uploader",
+            role.clone(),
+            "policies",
+            &policies,
+        ),
+        (
+            "/roles/uploader/inline-policies",
+            "IamRole",
+            "uploader",
+            role.clone(),
+            "inlinePolicies",
+            &inline,
+        ),
+        (
+            "/roles/uploader/permissions-boundary",
+            "IamRole",
+            "uploader",
+            role,
+            "permissionsBoundary",
+            &bound,
+        ),
+    ] {
+        let dies = Dies {
+            at,
+            is_dead: AtomicBool::new(false),
+        };
+        scene.start(Arc::new(dies) as Arc<_>).await;
+        let mut spec = base.clone();
+        spec[field] = value.clone();
+        scene.apply(kind, name, spec).await;
+        let given = format!("{at}: it is given");
+        scene
+            .cloud_until(&given, |cloud| rights(cloud) != before)
+            .await;
+        scene.crash();
+        scene.apply(kind, name, base).await;
+        scene.start(Arc::new(Open)).await;
+        let taken = format!("{at}: it is taken back");
+        scene
+            .cloud_until(&taken, |cloud| rights(cloud) == before)
+            .await;
+        scene.ready(kind, name).await;
+    }
+}
+
+/// Holds back the first request to make a user, and lets no other through.
+#[derive(Default)]
+struct HoldsBack {
+    is_held: AtomicBool,
+    network: Mutex<Vec<BoxFuture<'static, ()>>>,
+}
+
+impl Wire for HoldsBack {
+    fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
+        if side != Side::Cloud || *method != Method::POST || !uri.path().ends_with("/users") {
+            Verdict::Pass
+        } else if self.is_held.swap(true, Ordering::SeqCst) {
+            Verdict::Before
+        } else {
+            Verdict::Late(Duration::ZERO)
+        }
+    }
+
+    fn carry(&self, late: BoxFuture<'static, ()>) {
+        self.network.lock().unwrap().push(late);
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_carried_out_after_the_deletion_leaves_nothing() {
+    for crashes in [false, true] {
+        let mut scene = Scene::running().await;
+        let wire = Arc::new(HoldsBack::default());
+        scene.start(Arc::clone(&wire) as Arc<_>).await;
+        scene.user().await;
+        eventually(PATIENCE, "the user is being made", async || {
+            let is_held = wire.is_held.load(Ordering::SeqCst);
+            is_held.then_some(()).ok_or_else(String::new)
+        })
+        .await;
+        if crashes {
+            scene.crash();
+        }
+        scene.delete("IamUser", "ci").await;
+        if crashes {
+            scene.start(Arc::new(Open)).await;
+        }
+        scene
+            .until("IamUser", "ci", "Ready", "False", "Removing")
+            .await;
+        let network = std::mem::take(&mut *wire.network.lock().unwrap());
+        futures::future::join_all(network).await;
+        scene.advance(Duration::from_mins(4)).await;
+        scene.gone("IamUser", "ci").await;
+        let user = named(&scene.at_cloud().await, "users", "ci");
+        assert!(user.is_null(), "crashes: {crashes}: {user}");
+    }
 }

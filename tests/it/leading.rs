@@ -209,6 +209,7 @@ fn terms(scene: &Scene, identity: &str) -> Terms {
 async fn candidate(scene: &Scene, identity: &str) -> (Operator, Arc<Writes>) {
     let wire = Arc::new(Writes::default());
     let start = Start {
+        config: None,
         clock: scene.clock.clone(),
         wire: Arc::clone(&wire) as Arc<dyn Wire>,
         settings: Settings::default(),

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cooper::engine::{clock::Clock, core::Settings};
+use cooper::engine::{clock::Clock, controller::Scope, core::Settings};
 use cooper::wire::{Open, Wire};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
+use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use crate::ground::{Emulator, Ground, Namespace, Operator, Start, eventually};
@@ -29,6 +30,12 @@ pub struct Scene {
     pub cloud: Arc<Emulator>,
     pub clock: Clock,
     pub settings: Settings,
+    /// Where Account `default` finds the cloud's API: at the emulator, unless a test puts something before it.
+    pub endpoint: String,
+    /// The operator's way to the API server; none: straight.
+    pub config: Option<Config>,
+    /// The test's own hand.
+    admin: Client,
     operator: Option<Operator>,
 }
 
@@ -52,12 +59,16 @@ impl Scene {
 
     /// On this ground; no operator yet.
     pub async fn bare(ground: &'static Ground) -> Self {
+        let cloud = Emulator::start(&["--step", "0", "--purge", "0"]).await;
         Self {
             ground,
             namespace: ground.namespace().await,
-            cloud: Arc::new(Emulator::start(&["--step", "0", "--purge", "0"]).await),
+            endpoint: cloud.api.clone(),
+            cloud: Arc::new(cloud),
             clock: Clock::system(),
             settings: Settings::default(),
+            config: None,
+            admin: ground.admin(),
             operator: None,
         }
     }
@@ -75,6 +86,9 @@ impl Scene {
             cloud: Arc::clone(&self.cloud),
             clock: self.clock.clone(),
             settings: self.settings.clone(),
+            config: None,
+            endpoint: self.endpoint.clone(),
+            admin: self.admin.clone(),
             operator: None,
         }
     }
@@ -82,13 +96,33 @@ impl Scene {
     /// Starts an operator, in place of any that runs, over this hook.
     pub async fn start(&mut self, wire: Arc<dyn Wire>) {
         self.crash();
+        self.operator = Some(self.beside(wire).await);
+    }
+
+    /// Starts an operator, in place of any that runs, and does not wait until it is ready.
+    pub async fn start_soon(&mut self, wire: Arc<dyn Wire>) {
+        self.crash();
+        self.operator = Some(self.launch(wire).await);
+    }
+
+    /// Starts another operator, beside any that runs.
+    pub async fn beside(&self, wire: Arc<dyn Wire>) -> Operator {
+        let operator = self.launch(wire).await;
+        operator.ready().await;
+        operator
+    }
+
+    /// The same, without waiting until it is ready.
+    pub async fn launch(&self, wire: Arc<dyn Wire>) -> Operator {
         let start = Start {
             clock: self.clock.clone(),
             wire,
             settings: self.settings.clone(),
             lease: None,
+            config: self.config.clone(),
         };
-        self.operator = Some(Operator::start(self.ground, &self.namespace, start).await);
+        let scope = Scope::Namespace(self.namespace.to_string());
+        Operator::launch(self.ground, scope, start).await
     }
 
     /// Asks the operator to stop and waits until it has.
@@ -111,12 +145,17 @@ impl Scene {
 
     /// Resources of a kind, as the administrator.
     pub fn api(&self, kind: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.ground.admin(), &self.namespace, &resource(kind))
+        Api::namespaced_with(self.admin(), &self.namespace, &resource(kind))
     }
 
     /// Secrets, as the administrator.
     pub fn secrets(&self) -> Api<Secret> {
-        Api::namespaced(self.ground.admin(), &self.namespace)
+        Api::namespaced(self.admin(), &self.namespace)
+    }
+
+    /// A client of the administrator; one connection for the whole scene.
+    pub fn admin(&self) -> Client {
+        self.admin.clone()
     }
 
     /// Applies a resource with this spec.
@@ -280,7 +319,7 @@ impl Scene {
             .unwrap();
         json!({
             "credentialsSecretRef": {"name": "upcloud"},
-            "endpoint": self.cloud.api,
+            "endpoint": self.endpoint,
             "requestsPerSecond": 500,
             "dataPlane": {"scheme": "http", "port": s3, "hostOverride": "127.0.0.1"},
         })

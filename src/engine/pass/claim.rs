@@ -1,15 +1,19 @@
 //! Claiming a place, and what follows from it: making the remote, taking it over, or leaving it alone.
 
+use std::time::Duration;
+
 use super::{
     Pass, Stop,
     keys::List,
     present::{Site, Turn},
 };
 use crate::engine::{
+    clock::later,
     event::Note,
     external::{Cloud, External},
     fault::{Class, Fault},
     keyring::Keyring,
+    memory::Claiming,
     outcome::Outcome,
     plan::Claim,
     reason::Reason,
@@ -17,6 +21,10 @@ use crate::engine::{
     status::Origin,
     subject::Subject,
 };
+
+/// How long a claim is left to the process that wrote it: its create and the look after a refusal take 30 s each at most, and the
+/// write of what came of it 20 s.
+const ANOTHER: Duration = Duration::from_secs(90);
 
 impl<K: External> Pass<'_, K> {
     /// Claims the place, then makes the remote.
@@ -33,8 +41,7 @@ impl<K: External> Pass<'_, K> {
             // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
             return self.look_afresh(site, desired, now).await;
         }
-        let is_new_claim = self.claim(site) != Claim::Ours;
-        self.write_claim(site, Origin::Claimed).await?;
+        self.write_claim(site, desired, Origin::Claimed).await?;
         let cost = K::cost(desired);
         if cost > 1 {
             // Create, changes and key follow each other without queueing anew: a key list gets too old to mint from in a queue.
@@ -42,6 +49,7 @@ impl<K: External> Pass<'_, K> {
         }
         match K::create(&site.cloud(), &site.place, desired).await {
             Ok(remote) => {
+                self.memo.claiming = Claiming::Tried;
                 self.made = K::Keys::seen(&remote).map(List::from);
                 *now = Some(remote);
                 self.claimed = Some((
@@ -56,11 +64,47 @@ impl<K: External> Pass<'_, K> {
                 Ok(Turn::Again)
             }
             Err(fault) if matches!(fault.class, Class::Terminal | Class::Conflict) => {
-                self.create_refused(site, desired, now, fault, is_new_claim)
-                    .await
+                self.create_refused(site, desired, now, fault).await
             }
-            Err(fault) => Err(fault.into()),
+            Err(fault) => {
+                // What was denied or put off was not carried out.
+                if fault.class == Class::Transient {
+                    self.memo.claiming = Claiming::Tried;
+                }
+                Err(fault.into())
+            }
         }
+    }
+
+    /// A claim that another process has just written is that one's to act on, dead or alive: were both to create, the one that comes
+    /// second would take the remote for somebody else's, and the claim back.
+    pub(super) fn left_to_another(&mut self, site: &Site<K>) -> Option<Outcome> {
+        if self.claim(site) != Claim::Ours || self.origin() != Some(Origin::Claimed) {
+            self.memo.claiming = Claiming::Unknown;
+            return None;
+        }
+        let since = match self.memo.claiming {
+            Claiming::New | Claiming::Tried => return None,
+            Claiming::Theirs(since) => since,
+            Claiming::Unknown => self.now,
+        };
+        if self.now >= later(since, ANOTHER) {
+            self.memo.claiming = Claiming::Tried;
+            return None;
+        }
+        self.memo.claiming = Claiming::Theirs(since);
+        self.silent = true;
+        Some(Outcome::Busy(
+            Reason::Progressing,
+            "its creation was begun by another operator, or before this one started".into(),
+        ))
+    }
+
+    /// A claim of which nothing can have come, and yet something is there.
+    pub(super) fn is_made_by_others(&self, site: &Site<K>) -> bool {
+        self.claim(site) == Claim::Ours
+            && self.origin() == Some(Origin::Claimed)
+            && self.memo.claiming == Claiming::New
     }
 
     /// 400 or 409, and which of them means "exists" is not told: look. What is there although our claim is new was made by somebody else.
@@ -70,13 +114,12 @@ impl<K: External> Pass<'_, K> {
         desired: &K::Desired,
         now: &mut Option<K::Remote>,
         fault: Fault,
-        is_new_claim: bool,
     ) -> Result<Turn, Stop> {
         self.look_afresh(site, desired, now).await?;
         if now.is_none() {
             return Err(fault.into());
         }
-        if is_new_claim {
+        if self.is_made_by_others(site) {
             self.retract_claim().await?;
         }
         Ok(Turn::Again)
@@ -91,7 +134,7 @@ impl<K: External> Pass<'_, K> {
         if !site.view.fresh {
             return self.look_afresh(site, desired, now).await;
         }
-        self.write_claim(site, Origin::Adopted).await?;
+        self.write_claim(site, desired, Origin::Adopted).await?;
         self.note(Note::normal(
             Reason::Adopted,
             format!("took over {}", place_text(&site.place)),
@@ -127,7 +170,12 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// Finalizer, then claim, each by compare-and-set: from here on this resource answers for the place.
-    pub(super) async fn write_claim(&mut self, site: &Site<K>, origin: Origin) -> Result<(), Stop> {
+    pub(super) async fn write_claim(
+        &mut self,
+        site: &Site<K>,
+        desired: &K::Desired,
+        origin: Origin,
+    ) -> Result<(), Stop> {
         self.subject.add_finalizer().await?;
         let mut status = self.subject.status.clone();
         if origin == Origin::Claimed {
@@ -135,13 +183,16 @@ impl<K: External> Pass<'_, K> {
                 return Ok(());
             }
             // What is known is known of one that is gone: by its id, the one that is made now would not be found again.
-            status.at_provider = K::Facts::default();
+            status.at_provider = K::intends(desired, &K::Facts::default(), self.now);
             self.learned = None;
         }
         status.account = Some(site.account.clone());
         status.place = Some(site.place.clone());
         status.origin = Some(origin);
         self.subject.put_status(status).await?;
+        if origin == Origin::Claimed {
+            self.memo.claiming = Claiming::New;
+        }
         Ok(())
     }
 

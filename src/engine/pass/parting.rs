@@ -12,12 +12,14 @@ use crate::engine::budget::Lane;
 use crate::engine::{
     account::{Sessions, named},
     brake::{Answer, Limits},
+    clock::later,
     event::Note,
     external::{DeletionPolicy, External, Phase, Target, View},
     fault::{Class, Fault},
     intent::{ABANDON, PAUSED, RELEASE_BRAKE, UNDO, has_finalizer},
     key::{self, Moment},
     keyring::Keyring,
+    memory::Claiming,
     outcome::Outcome,
     plan::{Claim, Step, Want, plan},
     reason::Reason,
@@ -70,6 +72,7 @@ impl<K: External> Pass<'_, K> {
                 "the deletion waits: {why}. Or annotate this resource with {ABANDON}: \"true\" to leave it at the cloud"
             )));
         }
+        let was_there = now.is_some();
         match plan(Want::Gone, Claim::Ours, seen::<K>(now.as_ref(), None)) {
             Step::Wait => {
                 return Ok(Outcome::Leaving(
@@ -92,6 +95,9 @@ impl<K: External> Pass<'_, K> {
                 Tended::Settled | Tended::UserGoes | Tended::Window(_) => {}
                 Tended::Waiting(text) => return Ok(Outcome::Leaving(text)),
             }
+        }
+        if let Some(outcome) = self.may_still_arrive().filter(|_| !was_there) {
+            return Ok(outcome);
         }
         let text = format!("deleted {}", place_text(&site.place));
         self.end(Reason::Deleted, &text).await
@@ -145,6 +151,24 @@ impl<K: External> Pass<'_, K> {
             Err(fault) if fault.reason == Reason::NotFound => Ok(None),
             seen => seen,
         }
+    }
+
+    /// A create of which nobody knows what became of it may be carried out late: were the finalizer off by then, nobody would delete
+    /// what it makes.
+    fn may_still_arrive(&mut self) -> Option<Outcome> {
+        if self.origin() != Some(Origin::Claimed) || self.memo.claiming == Claiming::New {
+            return None;
+        }
+        let deleted = self.subject.meta.deletion_timestamp.as_ref()?;
+        let until = later(deleted.0, ARRIVES);
+        let left = Duration::try_from(until.duration_since(self.now)).ok()?;
+        if left.is_zero() {
+            return None;
+        }
+        self.retry = Some(left);
+        Some(Outcome::Leaving(format!(
+            "whether its creation was carried out is not known; what it may still make is looked for until {until}"
+        )))
     }
 
     fn in_use(&self, site: &Site<K>) -> Option<String> {
@@ -326,6 +350,9 @@ pub(super) fn named_for_kubectl(target: &Target, plural: impl Display) -> String
         target.namespace, target.group, target.name
     )
 }
+
+/// A request is carried out within this time after it was sent, or never.
+const ARRIVES: Duration = Duration::from_mins(3);
 
 fn leaving<K: External>(remote: &K::Remote) -> String {
     match K::phase(remote) {

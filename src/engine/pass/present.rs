@@ -172,8 +172,14 @@ impl<K: External> Pass<'_, K> {
             // Should somebody have taken it off: without it a deletion would leave the remote behind.
             self.subject.add_finalizer().await?;
         }
+        if let Some(outcome) = self.left_to_another(site) {
+            return Ok(outcome);
+        }
         *now = Box::pin(self.look(site, Some(desired))).await?;
         self.memo.looked = Some(self.now);
+        if now.is_some() && self.is_made_by_others(site) {
+            self.retract_claim().await?;
+        }
         for _ in 0..TURNS {
             match Box::pin(self.turn(site, desired, now)).await? {
                 Turn::Again => {}
@@ -199,9 +205,9 @@ impl<K: External> Pass<'_, K> {
     ) -> Result<Turn, Stop> {
         if now.is_some() && self.claim(site) != Claim::Ours {
             if let Some(origin) = self.kept(site) {
-                Box::pin(self.take_back(site, origin)).await?;
+                Box::pin(self.take_back(site, desired, origin)).await?;
             } else if K::Keys::ISSUES && Box::pin(self.is_marked(site)).await? {
-                Box::pin(self.write_claim(site, Origin::Created)).await?;
+                Box::pin(self.write_claim(site, desired, Origin::Created)).await?;
             }
         }
         let claim = self.claim(site);
@@ -223,6 +229,7 @@ impl<K: External> Pass<'_, K> {
                 if !site.view.fresh && diff.changes.iter().any(K::narrows) {
                     return Box::pin(self.look_afresh(site, desired, now)).await;
                 }
+                self.note_intent(desired).await?;
                 Box::pin(self.update(site, remote, &diff.changes)).await?;
                 Ok(Turn::Again)
             }
@@ -287,6 +294,20 @@ impl<K: External> Pass<'_, K> {
         if site.view.deep {
             self.memo.deep = Deep::At(self.now);
         }
+    }
+
+    /// Stores what is about to be given.
+    async fn note_intent(&mut self, desired: &K::Desired) -> Result<(), Stop> {
+        let before = &self.subject.status.at_provider;
+        let noted = K::intends(desired, before, self.now);
+        if noted != *before {
+            let mut status = self.subject.status.clone();
+            status.at_provider = noted;
+            self.subject.put_status(status).await?;
+        }
+        // Published also if a change fails.
+        self.learned = Some(K::intends(desired, &self.facts(), self.now));
+        Ok(())
     }
 
     async fn update(

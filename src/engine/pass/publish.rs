@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{Pass, fault_of};
+use super::{Pass, digest, fault_of};
 use crate::engine::{
     clock::later,
     delay,
@@ -46,7 +46,7 @@ impl<K: External> Pass<'_, K> {
         let mut written = Ok(false);
         let before = self.subject.status.conditions.clone();
         let is_told = !matches!(outcome, Outcome::Finished | Outcome::Soon);
-        if is_told && !outcome.is_conflict() {
+        if is_told && !outcome.is_conflict() && !self.silent {
             let status = self.status(&outcome);
             written = self.subject.put_status(status).await;
         }
@@ -226,6 +226,9 @@ impl<K: External> Pass<'_, K> {
             return;
         }
         self.memo.past = std::mem::take(&mut self.subject.past);
+        if !outcome.is_conflict() {
+            self.memo.left = Some(digest(&self.subject.status));
+        }
         let drift = next.map(|next| later(core.clock.now(), next));
         let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
         let secret = looks_at_secret.then(|| {

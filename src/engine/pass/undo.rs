@@ -83,8 +83,13 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// Claims what was kept.
-    pub(super) async fn take_back(&mut self, site: &Site<K>, origin: Origin) -> Result<(), Stop> {
-        self.write_claim(site, origin).await?;
+    pub(super) async fn take_back(
+        &mut self,
+        site: &Site<K>,
+        desired: &K::Desired,
+        origin: Origin,
+    ) -> Result<(), Stop> {
+        self.write_claim(site, desired, origin).await?;
         let text = format!(
             "took back {}, kept when its deletion was undone",
             place_text(&site.place)

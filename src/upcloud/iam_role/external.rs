@@ -93,6 +93,7 @@ impl Remote {
             boundary_hidden: facts.bounds.boundary_hidden && role.permissions_boundary.is_none(),
             boundary: role.permissions_boundary.clone(),
             tags: role.tags.as_deref().map(Tag::by_key),
+            undone: BTreeSet::new(),
         };
         Self { role, has }
     }
@@ -281,13 +282,23 @@ impl External for IamRole {
         }
     }
 
-    fn facts(want: Option<&Desired>, now: &Remote, before: &RoleFacts, _: Timestamp) -> RoleFacts {
+    fn intends(want: &Desired, facts: &RoleFacts, at: Timestamp) -> RoleFacts {
+        let missing = want.rights.missing(&facts.grants, &facts.bounds);
+        RoleFacts {
+            grants: facts.grants.beginning(missing, at),
+            ..facts.clone()
+        }
+    }
+
+    fn facts(want: Option<&Desired>, now: &Remote, before: &RoleFacts, at: Timestamp) -> RoleFacts {
         let rights = want.map(|want| &want.rights);
+        let wanted = rights.map(Rights::all).unwrap_or_default();
+        let (given, grants) = (now.has.given(), before.grants.after(rights, &now.has));
         RoleFacts {
             arn: now.role.arn.clone(),
             created_at: now.role.created_at.map(Time),
-            grants: before.grants.after(rights, &now.has),
-            bounds: before.bounds.after(rights, &now.has),
+            grants: grants.settled(&given, &wanted, &now.has.undone, at),
+            bounds: before.bounds.after(rights, &now.has, &before.grants),
         }
     }
 

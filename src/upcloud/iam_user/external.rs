@@ -30,7 +30,7 @@ use crate::{
         cloud::{Seen, UpCloud},
         iam_group::IamGroup,
         inventory,
-        principal::{self, Has, Rights, rights},
+        principal::{self, Has, Rights, begun::Right, rights},
         secret::Surroundings,
         service::Parent,
         shape::{Local, Sibling},
@@ -78,6 +78,8 @@ pub struct Remote {
     pub groups: Groups,
     /// Those of them that are to be asserted anew.
     pub doubted: BTreeSet<String>,
+    /// Groups that it may have been put into: that was begun.
+    pub tried: BTreeSet<String>,
     /// When the answer was given, by the cloud's clock and by ours.
     pub seen: Seen,
     /// It is the answer to our own create: nobody can have made a key before.
@@ -118,6 +120,7 @@ impl Remote {
             boundary_hidden: facts.bounds.boundary_hidden && user.permissions_boundary.is_none(),
             boundary: user.permissions_boundary.clone(),
             tags: user.tags.as_deref().map(Tag::by_key),
+            undone: BTreeSet::new(),
         };
         let joined = facts.groups.iter();
         let pair = |joined: &Joined| {
@@ -126,14 +129,29 @@ impl Remote {
                 joined.created_at.as_ref().map(|time| time.0),
             )
         };
+        let begun = facts.grants.begun.iter().flat_map(|begun| &begun.rights);
+        let group = |right: &Right| match right {
+            Right::Group(name) => Some(name.clone()),
+            Right::Policy(_) | Right::InlinePolicy(_) | Right::Boundary(_) | Right::Tag(_) => None,
+        };
         Self {
             user,
             has,
             groups: joined.map(pair).collect(),
             doubted: BTreeSet::new(),
+            tried: begun.filter_map(group).collect(),
             seen,
             made: false,
         }
+    }
+}
+
+impl Remote {
+    /// Groups that it is in or may be in.
+    fn memberships(&self) -> impl Iterator<Item = &String> {
+        let tried = self.tried.iter();
+        let unknown = tried.filter(|group| !self.groups.contains_key(*group));
+        self.groups.keys().chain(unknown)
     }
 }
 
@@ -314,10 +332,13 @@ impl External for IamUser {
                 cloud.join(service, group, user).await?;
                 now.groups.insert(group.clone(), *made);
                 now.doubted.remove(group);
+                now.tried.remove(group);
             }
             Change::Leave(group) => {
                 cloud.leave(service, group, user).await?;
                 now.groups.remove(group);
+                now.tried.remove(group);
+                now.has.undone.insert(Right::Group(group.clone()));
             }
         }
         Ok(())
@@ -328,7 +349,7 @@ impl External for IamUser {
     /// the user has been decided before.
     async fn delete(cloud: &UpCloud, at: &UserPlace, now: &Remote, _: bool) -> Result<(), Fault> {
         let (service, user) = (&at.service, &at.name);
-        for group in now.groups.keys() {
+        for group in now.memberships() {
             cloud.leave(service, group, user).await?;
         }
         match cloud.delete_user(service, user).await {
@@ -342,10 +363,8 @@ impl External for IamUser {
     fn diff(want: &Desired, now: &Remote, facts: &UserFacts) -> Diff<Change> {
         let steps = want.rights.steps(&now.has, &facts.grants, &facts.bounds);
         let rights = |changes: Vec<rights::Change>| changes.into_iter().map(Change::Rights);
-        let left = now
-            .groups
-            .keys()
-            .filter(|group| !want.groups.contains_key(*group));
+        let left = now.memberships();
+        let left = left.filter(|group| !want.groups.contains_key(*group));
         let joined = want.groups.iter().filter(|(group, made)| {
             now.groups.get(*group) != Some(*made) || now.doubted.contains(*group)
         });
@@ -362,17 +381,38 @@ impl External for IamUser {
         }
     }
 
-    fn facts(want: Option<&Desired>, now: &Remote, before: &UserFacts, _: Timestamp) -> UserFacts {
+    fn intends(want: &Desired, facts: &UserFacts, at: Timestamp) -> UserFacts {
+        let rights = want.rights.missing(&facts.grants, &facts.bounds);
+        let joined = |group: &&String| facts.groups.iter().any(|joined| joined.name == **group);
+        let groups = want.groups.keys().filter(|group| !joined(group));
+        let missing = rights.chain(groups.cloned().map(Right::Group));
+        UserFacts {
+            grants: facts.grants.beginning(missing, at),
+            ..facts.clone()
+        }
+    }
+
+    fn facts(want: Option<&Desired>, now: &Remote, before: &UserFacts, at: Timestamp) -> UserFacts {
         let rights = want.map(|want| &want.rights);
         let newest = now.user.access_keys.iter().filter_map(|key| key.created_at);
         let joined = now.groups.iter().map(|(name, made)| Joined {
             name: name.clone(),
             created_at: made.map(Time),
         });
+        let mut wanted = rights.map(Rights::all).unwrap_or_default();
+        wanted.extend(
+            want.iter()
+                .flat_map(|want| want.groups.keys())
+                .cloned()
+                .map(Right::Group),
+        );
+        let mut given = now.has.given();
+        given.extend(now.groups.keys().cloned().map(Right::Group));
+        let grants = before.grants.after(rights, &now.has);
         UserFacts {
             arn: now.user.arn.clone(),
-            grants: before.grants.after(rights, &now.has),
-            bounds: before.bounds.after(rights, &now.has),
+            grants: grants.settled(&given, &wanted, &now.has.undone, at),
+            bounds: before.bounds.after(rights, &now.has, &before.grants),
             groups: joined.collect(),
             key_created_at: newest.max().map(Time),
         }

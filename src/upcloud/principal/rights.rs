@@ -18,6 +18,7 @@ use crate::{
         api::{Owner, ServiceId},
         cloud::UpCloud,
         document,
+        principal::begun::{Begun, Right},
     },
 };
 
@@ -61,6 +62,8 @@ pub struct Has {
     pub boundary_hidden: bool,
     /// Tags; `None` if they were not read.
     pub tags: Option<BTreeMap<String, String>>,
+    /// What was taken back in this pass.
+    pub undone: BTreeSet<Right>,
 }
 
 /// What is known of the policies of a principal: part of its facts.
@@ -83,6 +86,9 @@ pub struct Grants {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 128)))]
     pub foreign_inline_policies: Vec<String>,
+    /// What this resource has begun to give. Found at the cloud it is this resource's, even if it is wanted no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun: Option<Begun>,
 }
 
 /// What is known of the boundary and the tags of a principal: part of its facts.
@@ -205,6 +211,7 @@ impl Rights {
                 .into_iter()
                 .chain(off.map(Change::Detach))
                 .chain(surplus.into_iter().map(Change::Erase))
+                .chain(self.taken_back(has, grants))
                 .collect(),
             widen: write
                 .chain(outdated.into_iter().map(Change::Erase))
@@ -329,16 +336,19 @@ impl Grants {
         };
         let (policies, foreign_policies) = split(&has.policies, &self.policies, &|name| {
             want.is_some_and(|want| want.policies.contains(name))
+                || self.began(&Right::Policy(name.to_owned()))
         });
         let (inline_policies, foreign_inline_policies) =
             split(&has.inline, &self.inline_policies, &|name| {
                 want.is_some_and(|want| want.inline.contains_key(name))
+                    || self.began(&Right::InlinePolicy(name.to_owned()))
             });
         Self {
             policies,
             foreign_policies,
             inline_policies,
             foreign_inline_policies,
+            begun: self.begun.clone(),
         }
     }
 }
@@ -346,15 +356,18 @@ impl Grants {
 impl Bounds {
     /// What to remember.
     #[must_use]
-    pub fn after(&self, want: Option<&Rights>, has: &Has) -> Self {
+    pub fn after(&self, want: Option<&Rights>, has: &Has, grants: &Grants) -> Self {
         // What was set, is wanted and does not show is still what was set: only so it is told from what was never set.
         let shown = has.boundary.as_deref();
         let wanted =
             |policy: &&str| want.is_some_and(|want| want.boundary.as_deref() == Some(policy));
+        let begun = |policy: &&str| grants.began(&Right::Boundary((*policy).to_owned()));
         let unseen = self.permissions_boundary.as_deref();
         let unseen = unseen.filter(|policy| has.boundary_hidden || wanted(policy));
         let tagged = |key: &&String| {
-            self.tags.contains(key) || want.is_some_and(|want| want.tags.contains_key(*key))
+            self.tags.contains(key)
+                || want.is_some_and(|want| want.tags.contains_key(*key))
+                || grants.began(&Right::Tag((*key).clone()))
         };
         let tags = has
             .tags
@@ -363,7 +376,9 @@ impl Bounds {
         Self {
             permissions_boundary: shown
                 .filter(|policy| {
-                    self.permissions_boundary.as_deref() == Some(policy) || wanted(policy)
+                    self.permissions_boundary.as_deref() == Some(policy)
+                        || wanted(policy)
+                        || begun(policy)
                 })
                 .or(unseen.filter(|_| shown.is_none()))
                 .map(str::to_owned),
@@ -402,6 +417,7 @@ impl Change {
             Self::Detach(policy) => {
                 cloud.detach(service, who, policy).await?;
                 has.policies.remove(policy);
+                has.undone.insert(Right::Policy(policy.clone()));
             }
             Self::Attach(policy) => {
                 cloud.attach(service, who, policy).await?;
@@ -414,6 +430,7 @@ impl Change {
             Self::Erase(name) => {
                 cloud.erase_inline(service, who, name).await?;
                 has.inline.remove(name);
+                has.undone.insert(Right::InlinePolicy(name.clone()));
             }
             Self::Tag(tags) => {
                 cloud.tag(service, who, tags).await?;
@@ -424,6 +441,7 @@ impl Change {
                 if let Some(tags) = &mut has.tags {
                     tags.remove(key);
                 }
+                has.undone.insert(Right::Tag(key.clone()));
             }
         }
         Ok(())

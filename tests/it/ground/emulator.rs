@@ -276,6 +276,13 @@ impl Emulator {
         self.send(Method::POST, "/accounts", account).await;
     }
 
+    /// Gives an account other credentials.
+    pub async fn credentials(&self, account: &str, token: &str, username: &str, password: &str) {
+        let body = json!({"token": token, "username": username, "password": password});
+        self.send(Method::PUT, &format!("/accounts/{account}"), body)
+            .await;
+    }
+
     /// Asks the cloud's API as somebody else with rights to the account.
     pub async fn foreign(&self, account: &str, method: &str, path: &str, body: Value) -> Foreign {
         let asked = json!({"account": account, "method": method, "path": path, "body": body});

@@ -16,6 +16,8 @@ mod audit;
 mod child;
 mod emulator;
 mod eventually;
+mod gateway;
+mod impostor;
 mod install;
 mod kubeconfig;
 mod namespace;
@@ -38,9 +40,11 @@ use kube::{Client, Config};
 use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
 
-pub use audit::{Write, Writes};
+pub use audit::Writes;
 pub use emulator::{Emulator, Entry, Fault, Outcome, Side};
 pub use eventually::eventually;
+pub use gateway::{Gateway, Mishap};
+pub use impostor::{Impostor, Spoilt, Stranger, Trick};
 pub use namespace::Namespace;
 pub use operator::{Cut, Operator, Start};
 use plane::Plane;
@@ -68,6 +72,7 @@ pub enum Need {
 pub struct Ground {
     plane: Plane,
     admin: Config,
+    operator: OnceCell<String>,
 }
 
 static SHARED: OnceCell<Ground> = OnceCell::const_new();
@@ -119,6 +124,7 @@ impl Ground {
         let ground = Self {
             admin: plane.admin().await,
             plane,
+            operator: OnceCell::new(),
         };
         install::install(&ground).await;
         ground
@@ -158,9 +164,15 @@ impl Ground {
         Client::try_from(self.admin.clone()).unwrap()
     }
 
-    /// The configuration of the operator: its ServiceAccount's token.
+    /// The configuration of the operator: its ServiceAccount's token, good for a day.
     pub async fn operator_config(&self) -> Config {
-        self.config_of(SYSTEM, ACCOUNT).await
+        self.config_with(self.operator_token().await)
+    }
+
+    /// That token.
+    pub async fn operator_token(&self) -> String {
+        let token = self.operator.get_or_init(|| self.token_of(SYSTEM, ACCOUNT));
+        token.await.clone()
     }
 
     /// The operator's name as RBAC, admission and the audit log know it.
@@ -173,16 +185,18 @@ impl Ground {
     /// a controller gathers.
     pub async fn user_client(&self, namespace: &str, role: &str) -> Client {
         let name = install::bind_user(self, namespace, role).await;
-        Client::try_from(self.config_of(namespace, &name).await).unwrap()
+        let token = self.token_of(namespace, &name).await;
+        Client::try_from(self.config_with(token)).unwrap()
     }
 
     /// A kubeconfig, as JSON, for such a user.
     pub async fn user_kubeconfig(&self, namespace: &str, role: &str) -> Value {
         let name = install::bind_user(self, namespace, role).await;
-        kubeconfig::of(&self.config_of(namespace, &name).await, namespace)
+        let token = self.token_of(namespace, &name).await;
+        kubeconfig::of(&self.config_with(token), namespace)
     }
 
-    async fn config_of(&self, namespace: &str, account: &str) -> Config {
+    async fn token_of(&self, namespace: &str, account: &str) -> String {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.admin(), namespace);
         let request = TokenRequest {
             spec: TokenRequestSpec {
@@ -197,7 +211,10 @@ impl Ground {
             .unwrap_or_else(|error| {
                 panic!("no token for ServiceAccount {namespace}/{account}: {error}")
             });
-        let token = made.status.expect("an issued token").token;
+        made.status.expect("an issued token").token
+    }
+
+    fn config_with(&self, token: String) -> Config {
         let mut config = self.admin.clone();
         config.auth_info = AuthInfo {
             token: Some(token.into()),

@@ -1,5 +1,6 @@
 //! The operator, in this process: started, stopped, crashed, its requests counted and cut.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use cooper::lease::Terms;
 use cooper::wire::{Open, Side, Verdict, Wire, is_watch};
 use futures::future::BoxFuture;
 use http::{Method, Uri};
+use kube::Config;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -37,6 +39,8 @@ pub struct Start {
     pub settings: Settings,
     /// The election it takes part in.
     pub lease: Option<Terms>,
+    /// Its way to the API server; none: straight.
+    pub config: Option<Config>,
 }
 
 impl Default for Start {
@@ -46,17 +50,13 @@ impl Default for Start {
             wire: Arc::new(Open),
             settings: Settings::default(),
             lease: None,
+            config: None,
         }
     }
 }
 
 impl Operator {
-    /// Starts one with its ServiceAccount's token and returns when it is ready.
-    pub async fn start(ground: &Ground, namespace: &str, start: Start) -> Self {
-        Self::start_in(ground, Scope::Namespace(namespace.to_owned()), start).await
-    }
-
-    /// The same for one that sees these namespaces.
+    /// Starts one that sees these namespaces, with its ServiceAccount's token, and returns when it is ready.
     pub async fn start_in(ground: &Ground, scope: Scope, start: Start) -> Self {
         let operator = Self::launch(ground, scope, start).await;
         operator.ready().await;
@@ -70,7 +70,7 @@ impl Operator {
     }
 
     /// Starts one and does not wait.
-    async fn launch(ground: &Ground, scope: Scope, start: Start) -> Self {
+    pub async fn launch(ground: &Ground, scope: Scope, start: Start) -> Self {
         // Once a process, whoever is first; a second provider would make every client panic.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let options = Options {
@@ -79,13 +79,11 @@ impl Operator {
             fence_namespace: Some(SYSTEM.to_owned()),
             lease: start.lease,
         };
-        let app = App::new(
-            ground.operator_config().await,
-            start.wire,
-            start.clock,
-            options,
-        )
-        .unwrap();
+        let config = match start.config {
+            Some(config) => config,
+            None => ground.operator_config().await,
+        };
+        let app = App::new(config, start.wire, start.clock, options).unwrap();
         let core = app.core();
         let (stop, stopped) = oneshot::channel();
         let running = app.run(async {
@@ -125,17 +123,22 @@ impl Operator {
 /// Cuts the process's connections at one request, counted over both sides; watches and Events are left out of the count.
 ///
 /// That request meets its verdict; all later ones are not sent: the process might as well be dead. A request that is lost or late
-/// stays in the network until [`Cut::deliver`].
+/// stays in the network until [`Cut::deliver`]. After a [blip](Cut::blip) the connections are whole again.
 #[derive(Default)]
 pub struct Cut {
     plan: Mutex<Plan>,
     network: Mutex<Vec<BoxFuture<'static, ()>>>,
+    under_way: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Plan {
     cut: Option<(usize, Verdict)>,
+    /// Only the one request is hit.
+    is_blip: bool,
     log: Vec<String>,
+    /// When each of them came.
+    times: Vec<Instant>,
 }
 
 impl Cut {
@@ -148,8 +151,14 @@ impl Cut {
     pub fn arm(&self, after: usize, how: Verdict) {
         *self.plan() = Plan {
             cut: Some((after, how)),
-            log: Vec::new(),
+            ..Plan::default()
         };
+    }
+
+    /// Counts anew, and hits request `after` alone: its process goes on.
+    pub fn blip(&self, after: usize, how: Verdict) {
+        self.arm(after, how);
+        self.plan().is_blip = true;
     }
 
     /// Requests counted so far.
@@ -167,6 +176,16 @@ impl Cut {
         self.plan().log.clone()
     }
 
+    /// The same, with the moment of each since this one.
+    pub fn story(&self, since: Instant) -> Vec<String> {
+        let plan = self.plan();
+        let told = plan.log.iter().zip(&plan.times).map(|(line, time)| {
+            let at = time.saturating_duration_since(since).as_millis();
+            format!("{line} at {at} ms")
+        });
+        told.collect()
+    }
+
     /// The request at which it was cut.
     pub fn point(&self) -> Option<String> {
         let plan = self.plan();
@@ -178,7 +197,7 @@ impl Cut {
         self.still(span, |_| true).await;
     }
 
-    /// Waits until no such request was made for a while.
+    /// Waits until no such request was made for a while, and none is under way.
     pub async fn still(&self, span: Duration, counts: impl Fn(&str) -> bool) {
         let now = || self.plan().log.iter().filter(|line| counts(line)).count();
         let mut last = (now(), Instant::now());
@@ -187,7 +206,7 @@ impl Cut {
             "the operator comes to rest",
             async || {
                 let seen = now();
-                if seen != last.0 {
+                if seen != last.0 || self.under_way.load(Ordering::SeqCst) > 0 {
                     last = (seen, Instant::now());
                 }
                 if last.1.elapsed() >= span {
@@ -220,34 +239,58 @@ impl Plan {
     fn is_done(&self) -> bool {
         self.cut.is_some_and(|(after, _)| self.log.len() > after)
     }
+
+    /// Whether nothing gets through any more.
+    fn is_dead(&self) -> bool {
+        self.is_done() && !self.is_blip
+    }
+
+    fn unless_dead(&self) -> Verdict {
+        if self.is_dead() {
+            Verdict::Before
+        } else {
+            Verdict::Pass
+        }
+    }
 }
 
 impl Wire for Cut {
     fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
         let mut plan = self.plan();
         let verdict = match plan.cut {
-            _ if plan.is_done() => Verdict::Before,
+            _ if plan.is_dead() => Verdict::Before,
             Some((after, how)) if plan.log.len() == after => how,
             _ => Verdict::Pass,
         };
+        if side == Side::Kube && is_watch(uri) {
+            return plan.unless_dead();
+        }
         let is_event = uri.path().ends_with("/events") || uri.path().contains("/events/");
-        if side == Side::Kube && (is_watch(uri) || is_event) {
-            return if plan.is_done() {
-                Verdict::Before
-            } else {
-                Verdict::Pass
-            };
+        let verdict = if side == Side::Kube && is_event {
+            plan.unless_dead()
+        } else {
+            let number = plan.log.len();
+            plan.log.push(format!("{number} {side:?} {method} {uri}"));
+            plan.times.push(Instant::now());
+            match verdict {
+                // Its sender is dead before the answer comes either way; this one can be waited for.
+                Verdict::Lost if !plan.is_blip => Verdict::Late(Duration::ZERO),
+                verdict => verdict,
+            }
+        };
+        if matches!(verdict, Verdict::Pass | Verdict::Lost) {
+            self.under_way.fetch_add(1, Ordering::SeqCst);
         }
-        let number = plan.log.len();
-        plan.log.push(format!("{number} {side:?} {method} {uri}"));
-        match verdict {
-            // Its sender is dead before the answer comes either way; this one can be waited for.
-            Verdict::Lost => Verdict::Late(Duration::ZERO),
-            verdict => verdict,
-        }
+        verdict
     }
 
     fn carry(&self, late: BoxFuture<'static, ()>) {
         self.network.lock().unwrap().push(late);
+    }
+
+    fn ended(&self, uri: &Uri) {
+        if !is_watch(uri) {
+            self.under_way.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }

@@ -214,7 +214,7 @@ fn a_boundary_that_was_set_is_remembered_while_it_is_wanted_or_hidden() {
         (None, shown(Some("b"), false), set.clone(), None),
         (None, shown(Some("a"), false), set, Some("a")),
     ] {
-        let after = before.after(Some(&wanting(want)), &has);
+        let after = before.after(Some(&wanting(want)), &has, &Grants::default());
         assert_eq!(
             after.permissions_boundary.as_deref(),
             expected,
@@ -238,12 +238,18 @@ fn tags_that_were_not_read_are_neither_changed_nor_forgotten() {
         changes(&want, &unread, &Grants::default(), &bounds),
         [""; 0]
     );
-    assert_eq!(bounds.after(Some(&want), &unread).tags, ["old"]);
+    assert_eq!(
+        bounds.after(Some(&want), &unread, &Grants::default()).tags,
+        ["old"]
+    );
     let read = Has {
         tags: Some(tags(&[("env", "prod"), ("theirs", "1")])),
         ..Has::default()
     };
-    assert_eq!(bounds.after(Some(&want), &read).tags, ["env"]);
+    assert_eq!(
+        bounds.after(Some(&want), &read, &Grants::default()).tags,
+        ["env"]
+    );
 }
 
 #[test]
