@@ -8,6 +8,7 @@
 //! In production the hook is [`Open`], which lets everything pass. Watches are long-lived requests whose
 //! number is not repeatable; a hook that counts leaves them out with [`is_watch`].
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -51,6 +52,9 @@ pub trait Wire: Send + Sync + 'static {
     fn carry(&self, late: BoxFuture<'static, ()>) {
         drop(tokio::spawn(late));
     }
+
+    /// Told when a pass over a resource begins, and whether the resource is being deleted. For whoever counts passes; nothing is decided.
+    fn pass(&self, _: &dyn Display, _is_deleted: bool) {}
 }
 
 /// Lets everything pass.

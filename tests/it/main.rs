@@ -32,6 +32,7 @@ mod life;
 mod losses;
 mod observing;
 mod operations;
+mod orders;
 mod pausing;
 mod rotation;
 mod s3;

@@ -141,6 +141,8 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
 pub async fn pass<A: Provider>(stored: Arc<Guarded<A>>, accounts: Arc<Accounts<A>>) {
     let target = target_of::<A>(stored.meta());
     let now = accounts.core.clock.now();
+    let is_deleted = stored.meta().deletion_timestamp.is_some();
+    accounts.core.wire.pass(&target, is_deleted);
     let desk = Desk {
         accounts: &accounts,
         meta: stored.meta(),
