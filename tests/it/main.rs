@@ -23,6 +23,7 @@ mod deletion;
 mod effective;
 mod emulator_as_a_process;
 mod fence;
+mod foreign;
 mod ground;
 mod ground_itself;
 mod hands;

@@ -233,7 +233,9 @@ impl External for ObjectStorageService {
         labels.sort();
         let owner = match want {
             Some(want) if want.takes_over(row, before) => None,
-            Some(_) => marked(row).map(str::to_owned).or_else(|| before.owner.clone()),
+            Some(_) => marked(row)
+                .map(str::to_owned)
+                .or_else(|| before.owner.clone()),
             None => before.owner.clone(),
         };
         ServiceFacts {

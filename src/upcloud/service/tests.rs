@@ -434,7 +434,10 @@ fn whoever_takes_over_a_marked_service_marks_it_anew_once() {
     else {
         panic!("{:?}", diff.changes);
     };
-    assert_eq!((labels[0].key.as_str(), labels[0].value.as_str()), ("cooper-uid", "uid-2"));
+    assert_eq!(
+        (labels[0].key.as_str(), labels[0].value.as_str()),
+        ("cooper-uid", "uid-2")
+    );
     let mut marked = ours();
     marked.row.labels.clone_from(labels);
     let after = facts(&want, &marked);
@@ -469,7 +472,11 @@ fn the_former_owner_of_a_service_reports_and_a_restored_one_goes_on() {
         if let Err(fault) = found {
             assert_eq!(fault.reason, Reason::AlreadyManaged);
             assert!(fault.message.contains("uid-2"), "{}", fault.message);
-            assert!(fault.message.contains("cooper.dev/abandon"), "{}", fault.message);
+            assert!(
+                fault.message.contains("cooper.dev/abandon"),
+                "{}",
+                fault.message
+            );
         }
     }
 }

@@ -44,7 +44,10 @@ async fn what_somebody_makes_between_our_look_and_our_create_is_theirs() {
         scene.ready("ObjectStorageService", "media").await;
         scene.cloud.forget().await;
         scene.apply(kind, name, spec).await;
-        tokio::time::timeout(PATIENCE, hears.recv()).await.expect("a create").unwrap();
+        tokio::time::timeout(PATIENCE, hears.recv())
+            .await
+            .expect("a create")
+            .unwrap();
         scene.theirs("POST", &format!("/{list}"), theirs).await;
         // Ours comes late, and is refused.
         eventually(PATIENCE, "our create arrives", async || {
@@ -56,7 +59,11 @@ async fn what_somebody_makes_between_our_look_and_our_create_is_theirs() {
         let before = super::named(&scene.at_cloud().await, list, name);
         scene.delete(kind, name).await;
         scene.gone(kind, name).await;
-        assert_eq!(super::named(&scene.at_cloud().await, list, name), before, "{kind}");
+        assert_eq!(
+            super::named(&scene.at_cloud().await, list, name),
+            before,
+            "{kind}"
+        );
         let more = touched(&scene, &format!("/{list}/{name}")).await;
         assert_eq!(more, [""; 0], "{kind}");
     }

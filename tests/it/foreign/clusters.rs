@@ -35,7 +35,9 @@ async fn mark(scene: &Scene) -> String {
             row.map(|row| row["value"].clone())
         }
     };
-    found.and_then(|mark| mark.as_str().map(str::to_owned)).unwrap_or_else(|| panic!("{labels}"))
+    found
+        .and_then(|mark| mark.as_str().map(str::to_owned))
+        .unwrap_or_else(|| panic!("{labels}"))
 }
 
 #[tokio::test]
@@ -43,7 +45,9 @@ async fn the_second_cluster_leaves_the_service_of_the_first_alone() {
     let (one, other) = two().await;
     one.cloud.forget().await;
     other.apply(SERVICE, "media", spec("None", "other")).await;
-    let told = other.until(SERVICE, "media", "Ready", "False", "NameTaken").await;
+    let told = other
+        .until(SERVICE, "media", "Ready", "False", "NameTaken")
+        .await;
     assert!(told.contains("media"), "{told}");
     other.delete(SERVICE, "media").await;
     other.gone(SERVICE, "media").await;
@@ -61,13 +65,17 @@ async fn who_takes_a_service_over_marks_it_and_the_former_owner_reports_and_does
     one.apply(SERVICE, "media", spec("IfExists", "one")).await;
     one.ready(SERVICE, "media").await;
 
-    other.apply(SERVICE, "media", spec("IfExists", "other")).await;
+    other
+        .apply(SERVICE, "media", spec("IfExists", "other"))
+        .await;
     other.ready(SERVICE, "media").await;
     let second = other.get(SERVICE, "media").await.metadata.uid.unwrap();
     assert_eq!(mark(&one).await, second);
 
     one.round().await;
-    let told = one.until(SERVICE, "media", "Ready", "False", "AlreadyManaged").await;
+    let told = one
+        .until(SERVICE, "media", "Ready", "False", "AlreadyManaged")
+        .await;
     for word in [second.as_str(), "cooper.dev/abandon", first.as_str()] {
         assert!(told.contains(word), "{word}: {told}");
     }
@@ -79,10 +87,17 @@ async fn who_takes_a_service_over_marks_it_and_the_former_owner_reports_and_does
     assert_eq!(mark(&one).await, second);
 
     // The word Delete of the former owner deletes nothing of the new one.
-    one.merge(SERVICE, "media", json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    one.merge(
+        SERVICE,
+        "media",
+        json!({"spec": {"deletionPolicy": "Delete"}}),
+    )
+    .await;
     one.delete(SERVICE, "media").await;
-    one.until(SERVICE, "media", "Ready", "False", "AlreadyManaged").await;
-    one.annotate(SERVICE, "media", "cooper.dev/abandon", Some("true")).await;
+    one.until(SERVICE, "media", "Ready", "False", "AlreadyManaged")
+        .await;
+    one.annotate(SERVICE, "media", "cooper.dev/abandon", Some("true"))
+        .await;
     one.gone(SERVICE, "media").await;
     assert_eq!(one.writes().await, [""; 0]);
     assert_eq!(one.at_cloud().await["name"], "media");

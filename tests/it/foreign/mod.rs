@@ -30,8 +30,20 @@ fn twins() -> Vec<(&'static str, &'static str, &'static str, Value, Value)> {
     let document = document("s3:*");
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": "sts:AssumeRole"}]});
     vec![
-        ("Bucket", "buckets", "logs", json!({"name": "logs"}), json!({"serviceRef": service, "emptyFor": "0s"})),
-        ("IamUser", "users", "ci", json!({"username": "ci"}), json!({"serviceRef": service, "accessKey": {"secretName": "ci-s3"}})),
+        (
+            "Bucket",
+            "buckets",
+            "logs",
+            json!({"name": "logs"}),
+            json!({"serviceRef": service, "emptyFor": "0s"}),
+        ),
+        (
+            "IamUser",
+            "users",
+            "ci",
+            json!({"username": "ci"}),
+            json!({"serviceRef": service, "accessKey": {"secretName": "ci-s3"}}),
+        ),
         (
             "IamPolicy",
             "policies",
@@ -39,7 +51,13 @@ fn twins() -> Vec<(&'static str, &'static str, &'static str, Value, Value)> {
             json!({"name": "logs-rw", "document": encoded(&document)}),
             json!({"serviceRef": service, "document": document}),
         ),
-        ("IamGroup", "groups", "ops", json!({"name": "ops"}), json!({"serviceRef": service})),
+        (
+            "IamGroup",
+            "groups",
+            "ops",
+            json!({"name": "ops"}),
+            json!({"serviceRef": service}),
+        ),
         (
             "IamRole",
             "roles",
@@ -78,12 +96,19 @@ async fn what_exists_under_the_wanted_name_is_neither_changed_nor_deleted_with_t
 }
 
 #[tokio::test]
-async fn what_is_deleted_and_made_anew_by_somebody_else_between_two_looks_is_theirs_where_it_can_be_told() {
+async fn what_is_deleted_and_made_anew_by_somebody_else_between_two_looks_is_theirs_where_it_can_be_told()
+ {
     let scene = Scene::issued().await;
     let key = scene.live_keys("ci").await;
-    scene.theirs("DELETE", "/users/ci?force=true", Value::Null).await;
-    scene.theirs("POST", "/users", json!({"username": "ci"})).await;
-    let theirs = scene.theirs("POST", "/users/ci/access-keys", Value::Null).await;
+    scene
+        .theirs("DELETE", "/users/ci?force=true", Value::Null)
+        .await;
+    scene
+        .theirs("POST", "/users", json!({"username": "ci"}))
+        .await;
+    let theirs = scene
+        .theirs("POST", "/users/ci/access-keys", Value::Null)
+        .await;
     let id = theirs["access_key_id"].as_str().unwrap().to_owned();
     scene.cloud.forget().await;
     scene.round().await;
@@ -97,7 +122,9 @@ async fn what_is_deleted_and_made_anew_by_somebody_else_between_two_looks_is_the
 #[tokio::test]
 async fn foreign_keys_and_attachments_outlive_every_change_of_ours() {
     let scene = Scene::issued().await;
-    let theirs = scene.theirs("POST", "/users/ci/access-keys", Value::Null).await;
+    let theirs = scene
+        .theirs("POST", "/users/ci/access-keys", Value::Null)
+        .await;
     let id = theirs["access_key_id"].as_str().unwrap().to_owned();
     let attach = json!({"name": "ECSS3FullAccess"});
     scene.theirs("POST", "/users/ci/policies", attach).await;
@@ -109,7 +136,9 @@ async fn foreign_keys_and_attachments_outlive_every_change_of_ours() {
         scene.ready("IamUser", "ci").await;
         scene.round().await;
     }
-    scene.annotate("IamUser", "ci", "cooper.dev/rotate", Some("now")).await;
+    scene
+        .annotate("IamUser", "ci", "cooper.dev/rotate", Some("now"))
+        .await;
     scene.round().await;
     spec["deletionPolicy"] = json!("Orphan");
     scene.apply("IamUser", "ci", spec).await;
@@ -128,7 +157,9 @@ async fn foreign_keys_and_attachments_outlive_every_change_of_ours() {
 #[tokio::test]
 async fn a_foreign_bucket_beside_ours_is_never_asked_for_anything() {
     let scene = Scene::running().await;
-    scene.theirs("POST", "/buckets", json!({"name": "theirs"})).await;
+    scene
+        .theirs("POST", "/buckets", json!({"name": "theirs"}))
+        .await;
     let spec = json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"});
     scene.apply("Bucket", "logs", spec).await;
     scene.ready("Bucket", "logs").await;

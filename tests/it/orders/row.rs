@@ -181,7 +181,8 @@ impl Row {
     /// Who must be gone before a kind can go.
     pub fn blockers(&self, kind: &str) -> Vec<&'static str> {
         let mut blockers = match kind {
-            "Account" => vec!["ObjectStorageService"],
+            // Its session is needed to the end, also by what does not keep the service.
+            "Account" => SET[1..].iter().map(|(kind, _)| *kind).collect(),
             "ObjectStorageService" => SET[2..].iter().map(|(kind, _)| *kind).collect(),
             "Bucket" => vec!["StaticWebsite"],
             "IamPolicy" => vec!["IamUser", "IamGroup", "IamRole"],
