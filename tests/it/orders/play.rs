@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, Patch, PatchParams, PropagationPolicy};
+use kube::api::{
+    Api, DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy, WatchEvent, WatchParams,
+};
 use serde_json::{Value, json};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::recorder::Recorder;
 use super::row::{Circumstance, Left, Order, Row, SET, Secret, Way};
@@ -39,6 +43,7 @@ pub async fn play(row: Row) -> usize {
     let recorder = Recorder::new();
     let mut stage = Stage::set(Ground::get().await, row, Arc::clone(&recorder)).await;
     stage.circumstance().await;
+    let _ends = stage.listen().await;
     stage.delete().await;
     if row.circumstance == Circumstance::OperatorDown {
         stage.scene.start(Arc::clone(&recorder) as _).await;
@@ -84,6 +89,27 @@ impl Stage {
             recorder,
             secret,
         }
+    }
+
+    /// Tells the recorder of every resource that is gone.
+    async fn listen(&self) -> Vec<AbortOnDropHandle<()>> {
+        let mut listening = Vec::new();
+        for (kind, _) in SET {
+            let api = self.scene.api(kind);
+            let version = api.list(&ListParams::default()).await.unwrap();
+            let version = version.metadata.resource_version.unwrap_or_default();
+            let recorder = Arc::clone(&self.recorder);
+            let events = api.watch(&WatchParams::default(), &version).await.unwrap();
+            listening.push(AbortOnDropHandle::new(tokio::spawn(async move {
+                let mut events = std::pin::pin!(events);
+                while let Some(Ok(event)) = events.next().await {
+                    if matches!(event, WatchEvent::Deleted(_)) {
+                        recorder.gone(kind);
+                    }
+                }
+            })));
+        }
+        listening
     }
 
     async fn circumstance(&mut self) {
@@ -360,6 +386,8 @@ impl Stage {
                 assert!(live.is_empty() || live == [id.clone()], "{live:?}");
                 return;
             }
+            // It may be on its way out; the user is gone, and its keys with it.
+            Secret::Either if !self.row.keeps() => return assert_eq!(live, [""; 0]),
             Secret::Either => secret.is_some(),
         };
         if !stays {

@@ -26,6 +26,8 @@ enum Entry {
     Pass(String),
     /// The finalizer of a resource of this kind is taken off.
     Off(&'static str),
+    /// A resource of this kind is gone.
+    Gone(&'static str),
     /// From here on nothing outside holds anything.
     Free,
 }
@@ -39,6 +41,11 @@ impl Recorder {
     /// From here on nothing outside holds anything.
     pub fn free(&self) {
         self.record().entries.push(Entry::Free);
+    }
+
+    /// A resource of this kind is gone.
+    pub fn gone(&self, kind: &'static str) {
+        self.record().entries.push(Entry::Gone(kind));
     }
 
     /// Whether nothing was asked of the API server, and no pass begun, for a while.
@@ -58,8 +65,8 @@ impl Recorder {
             let blockers = row.blockers(kind);
             let holds = |entry: &Entry| match entry {
                 Entry::Free => true,
-                Entry::Off(other) => blockers.contains(other),
-                Entry::Pass(_) => false,
+                Entry::Gone(other) => blockers.contains(other),
+                Entry::Pass(_) | Entry::Off(_) => false,
             };
             let begin = entries.iter().rposition(holds).map_or(0, |at| at + 1);
             let passes = entries.get(begin..end).unwrap_or_default();
