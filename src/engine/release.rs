@@ -370,11 +370,11 @@ impl<'a> Leave<'a> {
             return Ok(());
         }
         let uid = self.object.uid().unwrap_or_default();
-        let names = ["/status/keys/secretName", "/spec/accessKey/secretName"];
-        let named = names
+        let paths = ["/status/keys/secretName", "/spec/accessKey/secretName"];
+        let texts = paths
             .iter()
-            .filter_map(|path| self.object.data.pointer(path));
-        let mut names: Vec<_> = named.filter_map(Value::as_str).map(str::to_owned).collect();
+            .filter_map(|path| self.object.data.pointer(path)?.as_str());
+        let mut names: Vec<_> = texts.map(str::to_owned).collect();
         names.dedup();
         let stagings = (0..SLOTS).map(|slot| staging_name(&Uid::new(&uid), slot));
         names.extend(stagings);
