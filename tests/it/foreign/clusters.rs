@@ -74,7 +74,7 @@ async fn who_takes_a_service_over_marks_it_and_the_former_owner_reports_and_does
 
     one.round().await;
     let told = one
-        .until(SERVICE, "media", "Ready", "False", "AlreadyManaged")
+        .until(SERVICE, "media", "Synced", "False", "AlreadyManaged")
         .await;
     for word in [second.as_str(), "cooper.dev/abandon", first.as_str()] {
         assert!(told.contains(word), "{word}: {told}");
@@ -94,7 +94,7 @@ async fn who_takes_a_service_over_marks_it_and_the_former_owner_reports_and_does
     )
     .await;
     one.delete(SERVICE, "media").await;
-    one.until(SERVICE, "media", "Ready", "False", "AlreadyManaged")
+    one.until(SERVICE, "media", "Synced", "False", "AlreadyManaged")
         .await;
     one.annotate(SERVICE, "media", "cooper.dev/abandon", Some("true"))
         .await;
