@@ -407,7 +407,7 @@ impl Stage {
         assert_eq!(secret.metadata.owner_references.unwrap_or_default(), []);
         assert_eq!(self.scene.secret("ci-s3").await.unwrap(), self.secret);
         if self.row.keeps() {
-            assert_eq!(live, [id.clone()]);
+            assert_eq!(live, std::slice::from_ref(id));
         }
     }
 

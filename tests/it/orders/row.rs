@@ -170,10 +170,9 @@ impl Row {
     pub fn secret(&self) -> Secret {
         match (self.keeps(), self.way, self.circumstance) {
             (true, Way::Background | Way::Orphan, _) => Secret::Stays,
-            (true, Way::Foreground, _) => Secret::Either,
             (true, Way::Namespace, _) => Secret::Lost,
-            // Without our finalizer it is between garbage collection and whoever asked it to leave things.
-            (false, Way::Orphan, Circumstance::Race) => Secret::Either,
+            // Garbage collection may be faster than the letting go; without our finalizer it is between it and whoever asked to leave things.
+            (true, Way::Foreground, _) | (false, Way::Orphan, Circumstance::Race) => Secret::Either,
             (false, _, _) => Secret::Goes,
         }
     }
