@@ -91,4 +91,5 @@ def main():
     assert ("ServiceAccount", "tools", "elsewhere-cooper") in elsewhere
 
 
-main()
+if __name__ == "__main__":
+    main()

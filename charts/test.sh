@@ -27,6 +27,7 @@ refused image.digest=latest
 refused watchNamespace=Team_A
 refused secrets.fences=false
 refused secrets.watch=always
+refused release.onUninstall=maybe
 refused unknown=1
 
 render >"$work/default"
@@ -37,6 +38,9 @@ render --set watchNamespace=team-a --set 'extraArgs={--drift-interval=300}' --se
 render --set secrets.watch=true >"$work/watching"
 kubectl kustomize deploy/secrets-watch >"$work/watching-base"
 helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
-for rendering in default base other watching watching-base elsewhere; do as_json "$work/$rendering"; done
+render --set release.onUninstall=true >"$work/releasing"
+render --set release.onUninstall=true --set watchNamespace=team-a --set secrets.fence=false >"$work/releasing-one"
+for rendering in releasing releasing-one default base other watching watching-base elsewhere; do as_json "$work/$rendering"; done
 python3 charts/compare.py "$work"
+python3 charts/releasing.py "$work"
 echo "the chart is deploy/base, and its values do what they say"

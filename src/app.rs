@@ -130,6 +130,7 @@ impl App {
             office,
             pulse: Pulse::default(),
             metrics,
+            wire: Arc::clone(&wire),
         };
         let meter = Arc::clone(&core.metrics) as Arc<dyn Meter>;
         let outside = Outside { clock, wire, meter };

@@ -18,6 +18,7 @@ use crate::{
         inventory::{Inventory, Opening},
         keyring::Keyring,
         preview::{AccountShelf, Shelves},
+        release::Release,
     },
     upcloud::{
         account::Account, bucket::Bucket, custom_domain::CustomDomain, iam_group::IamGroup,
@@ -98,6 +99,23 @@ impl Register for Inventory<'_> {
 
     fn kind<K: External + CustomResourceExt>(&mut self, accounts: &Self::Accounts<K::Account>) {
         Inventory::kind::<K>(self, accounts);
+    }
+}
+
+/// Sets up the letting go of all kinds.
+pub fn release(release: &mut Release) {
+    all(release);
+}
+
+impl Register for Release {
+    type Accounts<A: Provider> = ();
+
+    fn accounts<A: Provider + CustomResourceExt>(&mut self) {
+        Release::accounts::<A>(self);
+    }
+
+    fn kind<K: External + CustomResourceExt>(&mut self, (): &()) {
+        Release::kind::<K>(self);
     }
 }
 

@@ -8,6 +8,7 @@
 //! In production the hook is [`Open`], which lets everything pass. Watches are long-lived requests whose
 //! number is not repeatable; a hook that counts leaves them out with [`is_watch`].
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -55,6 +56,9 @@ pub trait Wire: Send + Sync + 'static {
     /// Told when a request that was sent under [`Verdict::Pass`] or [`Verdict::Lost`] is under way no more: answered, failed or given
     /// up by its sender. A watch is over, in this sense, once it is open.
     fn ended(&self, _: &Uri) {}
+
+    /// Told when a pass over a resource begins, and whether the resource is being deleted. For whoever counts passes; nothing is decided.
+    fn pass(&self, _: &dyn Display, _is_deleted: bool) {}
 }
 
 /// A request under way; tells the hook when it is dropped.

@@ -16,6 +16,7 @@ mod plan;
 mod reach;
 mod reference;
 mod regions;
+mod release;
 mod run;
 mod status;
 mod usage;
@@ -56,6 +57,7 @@ enum Command {
     Usage(usage::Usage),
     Regions(regions::Regions),
     Status(status::Status),
+    Release(release::Release),
 }
 
 /// How a command that did its work ended.
@@ -122,6 +124,7 @@ impl Command {
             Self::Usage(usage) => asking(usage.run()),
             Self::Regions(regions) => asking(regions.run()),
             Self::Status(status) => asking(status.run()),
+            Self::Release(release) => asking(release.run()),
         }
     }
 }
@@ -163,7 +166,9 @@ mod tests {
 
     #[test]
     fn every_command_for_people_shows_an_example() {
-        for command in ["plan", "import", "keys", "usage", "regions", "status"] {
+        for command in [
+            "plan", "import", "keys", "usage", "regions", "status", "release",
+        ] {
             let text = help("cooper", &[command, "--help"]);
             assert!(text.contains(&format!("cooper {command}")), "{text}");
             assert!(text.contains("Example"), "{text}");

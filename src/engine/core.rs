@@ -27,6 +27,7 @@ use super::{
     secret::Secrets,
     wake::{Cause, Wakes},
 };
+use crate::wire::Wire;
 
 /// How often things are looked at, and on what occasion; fixed at start.
 #[derive(Clone, Debug)]
@@ -88,6 +89,8 @@ pub struct Core {
     pub pulse: Pulse,
     /// What Prometheus is told.
     pub metrics: Arc<Metrics>,
+    /// The hook in front of every request; told of passes, too.
+    pub wire: Arc<dyn Wire>,
 }
 
 impl Core {

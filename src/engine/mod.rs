@@ -29,6 +29,7 @@ pub mod plan;
 pub mod preview;
 pub mod pulse;
 pub mod reason;
+pub mod release;
 pub mod secret;
 pub mod secret_watch;
 pub mod shared;

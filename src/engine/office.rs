@@ -4,6 +4,7 @@
 //! renew deadline lies before the end of the lease, so whoever lost touch with the API server has stopped by itself when another takes
 //! over. Nothing is trusted to timers alone: [`Led`] asks before every single write.
 
+use std::fmt::Display;
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
@@ -99,6 +100,10 @@ impl Wire for Led {
 
     fn ended(&self, uri: &Uri) {
         self.wire.ended(uri);
+    }
+
+    fn pass(&self, resource: &dyn Display, is_deleted: bool) {
+        self.wire.pass(resource, is_deleted);
     }
 }
 

@@ -90,6 +90,8 @@ async fn begin<K: External>(stored: Arc<Guarded<K>>, engine: &Engine<K>) {
     let Some(memo) = engine.memory.begin(&target, version) else {
         return;
     };
+    let is_deleted = stored.meta().deletion_timestamp.is_some();
+    core.wire.pass(&target, is_deleted);
     let Some(subject) = Subject::of(core.kube.clone(), target, &stored) else {
         return Box::pin(unreadable(&stored, engine)).await;
     };

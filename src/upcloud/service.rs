@@ -223,6 +223,11 @@ pub struct ServiceFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     pub cors_origin: Option<String>,
+    /// Who the service belongs to: its label cooper-uid as this resource last had it. Another one there says that somebody else has
+    /// taken the service over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub owner: Option<String>,
 }
 
 /// The permissions boundary of a namespace.

@@ -141,6 +141,8 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
 pub async fn pass<A: Provider>(stored: Arc<Guarded<A>>, accounts: Arc<Accounts<A>>) {
     let target = target_of::<A>(stored.meta());
     let now = accounts.core.clock.now();
+    let is_deleted = stored.meta().deletion_timestamp.is_some();
+    accounts.core.wire.pass(&target, is_deleted);
     let desk = Desk {
         accounts: &accounts,
         meta: stored.meta(),
@@ -277,6 +279,7 @@ impl<A: Provider> Pass<'_, A> {
             }
         }
         if in_use {
+            self.hold().await?;
             self.accounts
                 .core
                 .secrets
@@ -284,6 +287,25 @@ impl<A: Provider> Pass<'_, A> {
                 .await?;
         }
         Ok(Outcome::Connected)
+    }
+
+    /// Puts the finalizer back that somebody took off: nothing else keeps what uses the account from being stranded.
+    async fn hold(&self) -> Result<(), Trouble> {
+        let meta = self.meta;
+        if intent::has_finalizer(meta)
+            || meta.deletion_timestamp.is_some()
+            || self
+                .account
+                .status()
+                .is_none_or(|status| status.identity.is_none())
+        {
+            return Ok(());
+        }
+        let object = Object::of::<A>(self.accounts.core.kube.clone(), self.target);
+        let version = meta.resource_version.clone().unwrap_or_default();
+        let finalizers = intent::finalizers_with_ours(meta);
+        object.put_finalizers(&version, &finalizers).await?;
+        Ok(())
     }
 
     /// Pins the identity at first sight, before anything is done with the session; refuses another one later.

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     ObjectStorageService, ServiceFacts, ServicePlace, ServiceSpec, at_home,
-    seen::{Remote, hosts, messages, step, unknown, waits_for_domains},
+    seen::{Remote, hosts, marked, messages, step, taken_over, unknown, waits_for_domains},
     wanted::{Change, Desired},
 };
 use crate::{
@@ -78,6 +78,8 @@ impl External for ObjectStorageService {
             uid: self.uid().unwrap_or_default(),
             accept: common.adoption == Adoption::IfExists
                 || common.management_policy == ManagementPolicy::Observe,
+            adopts: common.adoption == Adoption::IfExists
+                && common.management_policy == ManagementPolicy::Full,
             name: name.clone(),
             region: spec.region.clone(),
             state: spec.state,
@@ -103,6 +105,7 @@ impl External for ObjectStorageService {
         let Some(row) = cloud.service(facts.id.as_ref(), &at.name).await? else {
             return Ok(None);
         };
+        taken_over(&row, facts.owner.as_deref())?;
         let going = row.operational_state.as_ref();
         let going = going.is_some_and(OperationalState::is_leaving);
         let contents = if cloud.view().parting && !going {
@@ -228,7 +231,15 @@ impl External for ObjectStorageService {
         let mut labels: Vec<_> = row.labels.iter().map(|label| label.key.clone()).collect();
         labels.retain(|key| ours.contains(key) || wanted(key));
         labels.sort();
+        let owner = match want {
+            Some(want) if want.takes_over(row, before) => None,
+            Some(_) => marked(row)
+                .map(str::to_owned)
+                .or_else(|| before.owner.clone()),
+            None => before.owner.clone(),
+        };
         ServiceFacts {
+            owner,
             // A name alone proves nothing once nobody wants the service any more.
             id: match want {
                 Some(_) => Some(row.uuid.clone()),

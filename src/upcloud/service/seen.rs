@@ -85,11 +85,32 @@ fn some_of(what: &str, names: &[String]) -> String {
     format!("{what} {}{more}", shown.join(", "))
 }
 
+/// The uid that a service is marked with.
+pub(super) fn marked(row: &api::Service) -> Option<&str> {
+    let mark = row.labels.iter().find(|label| label.key == MARK)?;
+    Some(mark.value.as_str()).filter(|uid| !uid.is_empty())
+}
+
+/// A service that was ours, and that a resource of another cluster has taken over since: two owners would undo each other's work.
+pub(super) fn taken_over(row: &api::Service, owner: Option<&str>) -> Result<(), Fault> {
+    match (marked(row), owner) {
+        (Some(mark), Some(owner)) if mark != owner => Err(Fault::terminal(
+            Reason::AlreadyManaged,
+            format!(
+                "service {} was taken over by a resource with uid {mark}, perhaps of another cluster: its label {MARK} says so. Nothing is \
+                 changed there any more. Delete one of the two resources, this one with the annotation cooper.dev/abandon: \"true\"; or, to \
+                 keep it here, set the label back to {owner}",
+                row.name
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// A service that only the name connects with a resource whose create was not answered: nothing tells here whether it arrived.
 pub(super) fn unknown(row: &api::Service) -> Fault {
-    let mark = row.labels.iter().find(|label| label.key == MARK);
-    let made_by = match mark {
-        Some(mark) => format!("made by the resource with uid {}", mark.value),
+    let made_by = match marked(row) {
+        Some(mark) => format!("made by the resource with uid {mark}"),
         None => "not made by cooper".into(),
     };
     Fault::terminal(

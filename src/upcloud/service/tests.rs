@@ -3,7 +3,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    engine::external::{Diff, Phase},
+    engine::{
+        external::{Diff, Phase},
+        reason::Reason,
+    },
     upcloud::{account::DataPlane, api::Label},
 };
 
@@ -13,6 +16,7 @@ fn wanted() -> Desired {
     Desired {
         uid: "uid-1".into(),
         accept: false,
+        adopts: false,
         name: "media".into(),
         region: "europe-2".into(),
         state: State::Started,
@@ -403,4 +407,76 @@ fn protection_holds_a_deletion_unless_the_spec_takes_it_off() {
         [Change::Protect(false)]
     );
     assert!(ObjectStorageService::unlock(None, &now).is_empty());
+}
+
+/// Wants to take over what exists.
+fn adopting(uid: &str) -> Desired {
+    Desired {
+        uid: uid.into(),
+        accept: true,
+        adopts: true,
+        ..wanted()
+    }
+}
+
+#[test]
+fn whoever_takes_over_a_marked_service_marks_it_anew_once() {
+    let want = adopting("uid-2");
+    let before = facts(&want, &ours());
+    assert_eq!(before.owner, None, "not ours yet");
+    let diff = ObjectStorageService::diff(&want, &ours(), &before);
+    let [
+        Change::Set {
+            labels: Some(labels),
+            ..
+        },
+    ] = diff.changes.as_slice()
+    else {
+        panic!("{:?}", diff.changes);
+    };
+    assert_eq!(
+        (labels[0].key.as_str(), labels[0].value.as_str()),
+        ("cooper-uid", "uid-2")
+    );
+    let mut marked = ours();
+    marked.row.labels.clone_from(labels);
+    let after = facts(&want, &marked);
+    assert_eq!(after.owner.as_deref(), Some("uid-2"));
+    assert!(changes(&want, &marked).is_empty());
+}
+
+#[test]
+fn who_only_observes_marks_nothing() {
+    let want = Desired {
+        adopts: false,
+        ..adopting("uid-2")
+    };
+    assert!(changes(&want, &ours()).is_empty());
+}
+
+#[test]
+fn the_former_owner_of_a_service_reports_and_a_restored_one_goes_on() {
+    for (mark, owner, is_mine) in [
+        ("uid-1", Some("uid-1"), true),
+        // Restored under a new uid, with its status.
+        ("uid-0", Some("uid-0"), true),
+        // Made before owners were remembered.
+        ("uid-0", None, true),
+        ("uid-2", Some("uid-1"), false),
+        ("", Some("uid-1"), true),
+    ] {
+        let mut now = ours();
+        now.row.labels[0].value = mark.into();
+        let found = seen::taken_over(&now.row, owner);
+        assert_eq!(found.is_ok(), is_mine, "{mark} {owner:?}");
+        if let Err(fault) = found {
+            assert_eq!(fault.reason, Reason::AlreadyManaged);
+            assert!(fault.message.contains("uid-2"), "{}", fault.message);
+            assert!(
+                fault.message.contains("cooper.dev/abandon"),
+                "{}",
+                fault.message
+            );
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     Bound, Network, S3Endpoint, ServiceFacts, State,
-    seen::{MARK, Remote},
+    seen::{MARK, Remote, marked},
 };
 use crate::upcloud::{
     account::DataPlane,
@@ -17,6 +17,8 @@ pub struct Desired {
     pub(super) uid: String,
     /// One that this resource did not make is good as well.
     pub(super) accept: bool,
+    /// One that this resource did not make becomes its own.
+    pub(super) adopts: bool,
     pub(super) name: String,
     pub(super) region: String,
     pub(super) state: State,
@@ -97,9 +99,13 @@ impl Desired {
 
     /// Whether this resource made it, has had it before, or may have any.
     pub(super) fn may_have(&self, row: &api::Service, facts: &ServiceFacts) -> bool {
-        let mark = row.labels.iter().find(|label| label.key == MARK);
-        let marked = mark.is_some_and(|mark| !mark.value.is_empty() && mark.value == self.uid);
-        self.accept || marked || facts.id.as_ref() == Some(&row.uuid)
+        self.accept || marked(row) == Some(&self.uid) || facts.id.as_ref() == Some(&row.uuid)
+    }
+
+    /// Whether it is marked by somebody else and becomes ours now: from the mark its former owner sees that it is so.
+    pub(super) fn takes_over(&self, row: &api::Service, facts: &ServiceFacts) -> bool {
+        let theirs = marked(row).is_some_and(|mark| mark != self.uid);
+        self.adopts && facts.owner.is_none() && theirs
     }
 
     pub(super) fn fixed(&self, row: &api::Service) -> Vec<String> {
@@ -147,6 +153,9 @@ impl Desired {
         let mut next = now.clone();
         next.retain(|key, _| !facts.labels.contains(key));
         next.extend(self.labels.clone());
+        if self.takes_over(row, facts) {
+            next.insert(MARK.into(), self.uid.clone());
+        }
         (next != now).then(|| {
             next.into_iter()
                 .map(|(key, value)| Label { key, value })

@@ -4,6 +4,7 @@ mod importing;
 mod keys;
 mod planning;
 mod reading;
+mod release;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,0 +1,135 @@
+//! Two clusters, which know nothing of each other, with one account. Here each is a namespace with an operator of its own.
+
+use std::sync::Arc;
+
+use cooper::wire::Open;
+use serde_json::{Value, json};
+
+use super::touched;
+use crate::hands::{has_bucket, named};
+use crate::scene::{Scene, user_spec};
+
+const SERVICE: &str = "ObjectStorageService";
+
+fn spec(adoption: &str, team: &str) -> Value {
+    json!({"accountRef": {"name": "default"}, "region": "europe-2", "adoption": adoption, "labels": {"team": team}})
+}
+
+/// One cluster with service `media`, and another on the same account.
+async fn two() -> (Scene, Scene) {
+    let one = Scene::running().await;
+    let mut other = one.neighbour().await;
+    other.start(Arc::new(Open)).await;
+    other.account().await;
+    other.ready("Account", "default").await;
+    (one, other)
+}
+
+async fn mark(scene: &Scene) -> String {
+    let labels = scene.at_cloud().await["labels"].clone();
+    let found = match &labels {
+        Value::Object(labels) => labels.get("cooper-uid").cloned(),
+        other => {
+            let rows = other.as_array().cloned().unwrap_or_default();
+            let row = rows.into_iter().find(|row| row["key"] == "cooper-uid");
+            row.map(|row| row["value"].clone())
+        }
+    };
+    found
+        .and_then(|mark| mark.as_str().map(str::to_owned))
+        .unwrap_or_else(|| panic!("{labels}"))
+}
+
+#[tokio::test]
+async fn the_second_cluster_leaves_the_service_of_the_first_alone() {
+    let (one, other) = two().await;
+    one.cloud.forget().await;
+    other.apply(SERVICE, "media", spec("None", "other")).await;
+    let told = other
+        .until(SERVICE, "media", "Ready", "False", "NameTaken")
+        .await;
+    assert!(told.contains("media"), "{told}");
+    other.delete(SERVICE, "media").await;
+    other.gone(SERVICE, "media").await;
+    one.round().await;
+    one.ready(SERVICE, "media").await;
+    assert_eq!(one.writes().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_takes_a_service_over_marks_it_and_the_former_owner_reports_and_does_not_fight() {
+    let (one, other) = two().await;
+    let first = one.get(SERVICE, "media").await.metadata.uid.unwrap();
+    assert_eq!(mark(&one).await, first);
+    // The first may adopt, too: still it does not take back what it had.
+    one.apply(SERVICE, "media", spec("IfExists", "one")).await;
+    one.ready(SERVICE, "media").await;
+
+    other
+        .apply(SERVICE, "media", spec("IfExists", "other"))
+        .await;
+    other.ready(SERVICE, "media").await;
+    let second = other.get(SERVICE, "media").await.metadata.uid.unwrap();
+    assert_eq!(mark(&one).await, second);
+
+    one.round().await;
+    let told = one
+        .until(SERVICE, "media", "Synced", "False", "AlreadyManaged")
+        .await;
+    for word in [second.as_str(), "cooper.dev/abandon", first.as_str()] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    // Rounds of both: nobody writes any more.
+    one.cloud.forget().await;
+    one.round().await;
+    other.ready(SERVICE, "media").await;
+    assert_eq!(one.writes().await, [""; 0]);
+    assert_eq!(mark(&one).await, second);
+
+    // The word Delete of the former owner deletes nothing of the new one.
+    one.merge(
+        SERVICE,
+        "media",
+        json!({"spec": {"deletionPolicy": "Delete"}}),
+    )
+    .await;
+    one.delete(SERVICE, "media").await;
+    one.until(SERVICE, "media", "Synced", "False", "AlreadyManaged")
+        .await;
+    one.annotate(SERVICE, "media", "cooper.dev/abandon", Some("true"))
+        .await;
+    one.gone(SERVICE, "media").await;
+    assert_eq!(one.writes().await, [""; 0]);
+    assert_eq!(one.at_cloud().await["name"], "media");
+}
+
+#[tokio::test]
+async fn what_two_clusters_name_alike_in_one_service_belongs_to_who_was_first() {
+    let (one, other) = two().await;
+    let observe = json!({"accountRef": {"name": "default"}, "region": "europe-2", "managementPolicy": "Observe"});
+    other.apply(SERVICE, "media", observe).await;
+    other.ready(SERVICE, "media").await;
+    one.user().await;
+    one.ready("IamUser", "ci").await;
+    let bucket = json!({"serviceRef": {"name": "media"}, "deletionPolicy": "Delete"});
+    one.apply("Bucket", "logs", bucket.clone()).await;
+    one.ready("Bucket", "logs").await;
+    let key = one.live_keys("ci").await;
+    one.cloud.forget().await;
+
+    let mut user = user_spec();
+    user["policies"] = json!([]);
+    user["deletionPolicy"] = json!("Delete");
+    other.apply("IamUser", "ci", user).await;
+    other.apply("Bucket", "logs", bucket).await;
+    for (kind, name) in [("IamUser", "ci"), ("Bucket", "logs")] {
+        other.until(kind, name, "Ready", "False", "NameTaken").await;
+        other.delete(kind, name).await;
+        other.gone(kind, name).await;
+    }
+    assert_eq!(one.live_keys("ci").await, key);
+    let cloud = one.at_cloud().await;
+    assert!(has_bucket(&cloud, "logs"), "{cloud}");
+    assert_eq!(named(&cloud, "users", "ci")["attached"], json!(["logs-rw"]));
+    assert_eq!(touched(&one, "/").await, [""; 0]);
+}
