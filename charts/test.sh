@@ -28,15 +28,25 @@ refused watchNamespace=Team_A
 refused secrets.fences=false
 refused secrets.watch=always
 refused unknown=1
+refused 'networkPolicy.ports={0}'
+refused serviceMonitor.interval=often
+refused account.name=A
+refused commonLabels.x=1
+refused trust.key=a/b
 
 render >"$work/default"
 kubectl kustomize deploy/base >"$work/base"
 render --set watchNamespace=team-a --set 'extraArgs={--drift-interval=300}' --set secrets.fence=false --set crds.install=false \
     --set serviceAccount.create=false --set serviceAccount.name=robot --set roles.aggregate=false --set replicas=0 \
     --set "image.digest=sha256:$(printf '%064d' 1)" --set podLabels.team=media --set 'env[0].name=A,env[0].value=b' >"$work/other"
+render --set watchNamespace=team-a --set rbac.clusterRole=false --set commonLabels.team=storage --set podDisruptionBudget.enabled=false \
+    --api-versions upcloud.cooper.dev/v1alpha1/Account --set account.create=true --set account.name=first --set account.spec.proxy=http://proxy:3128 \
+    --set trust.configMap=corporate --set trust.key=pem --set 'topologySpreadConstraints[0].maxSkew=2' \
+    --set networkPolicy.enabled=true --set 'networkPolicy.ports={8443}' --set podMonitor.enabled=true \
+    --set serviceMonitor.enabled=true --set serviceMonitor.interval=1m --set serviceMonitor.labels.release=prometheus >"$work/full"
 render --set secrets.watch=true >"$work/watching"
 kubectl kustomize deploy/secrets-watch >"$work/watching-base"
 helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
-for rendering in default base other watching watching-base elsewhere; do as_json "$work/$rendering"; done
+for rendering in default base other full watching watching-base elsewhere; do as_json "$work/$rendering"; done
 python3 charts/compare.py "$work"
 echo "the chart is deploy/base, and its values do what they say"

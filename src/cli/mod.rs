@@ -13,6 +13,7 @@ mod import;
 mod keys;
 mod output;
 mod plan;
+mod probe;
 mod reach;
 mod reference;
 mod regions;
@@ -49,6 +50,9 @@ enum Command {
     /// Write the reference of all kinds, one page of Markdown a kind.
     #[command(hide = true)]
     Reference(reference::Reference),
+    /// Ask a running operator whether it is ready.
+    #[command(hide = true)]
+    Probe(probe::Probe),
     Plan(plan::Plan),
     Import(import::Import),
     Keys(keys::Keys),
@@ -114,6 +118,7 @@ impl Command {
             Self::Run(run) => run.run().map(|()| End::Done),
             Self::Crds(crds) => crds.write().map(|()| End::Done),
             Self::Reference(reference) => reference.write().map(|()| End::Done),
+            Self::Probe(probe) => asking(probe.run()),
             Self::Plan(plan) => asking(plan.run()),
             Self::Import(import) => asking(import.run()),
             Self::Keys(keys) => asking(keys.run()),

@@ -216,9 +216,8 @@ def asked(cluster):
                 yield what.get("apiGroup", ""), resource, name, entry["verb"]
 
 
-def rights(cluster, checks):
-    rest = set(granted(cluster)) - set(asked(cluster))
-    rest = sorted(right for right in rest if right[1].rpartition("/")[2] not in UNASKED)
+def rights(cluster, checks, granted):
+    rest = sorted(right for right in granted - set(asked(cluster)) if right[1].rpartition("/")[2] not in UNASKED)
     checks.claim("every right of the operator was used", not rest, "\n      ".join(map(str, rest)))
 
 
@@ -235,10 +234,18 @@ def rotate(cluster, checks):
 
 
 def contents(emulator):
-    """Buckets and users of the cloud account, in the cloud's own words."""
+    """Names of buckets and of users with their keys and policies at the cloud, in its own words. The workload goes on meanwhile."""
     _, _, text = emulator.send("control", "GET", "/state")
     services = json.loads(text)["accounts"]["demo"]["services"]
-    return sorted(json.dumps([one["name"], one["state"], one["buckets"], one["users"]], sort_keys=True) for one in services)
+    return [
+        (
+            service["name"],
+            service["state"],
+            [(bucket["name"], bucket["objects"] > 0, bucket["deleted"]) for bucket in service["buckets"]],
+            [(user["name"], user["attached"], [(key["id"], key["status"]) for key in user["keys"]]) for user in service["users"]],
+        )
+        for service in services
+    ]
 
 
 def main():
@@ -250,6 +257,8 @@ def main():
     with Emulator(program, "--api", f"{host}:0", "--s3", f"{host}:0") as emulator:
         install(cluster)
         checks.claim("the chart installs the image into a namespace that enforces `restricted`", True)
+        cluster.run("helm", "test", "cooper", "--namespace", "cooper-system", "--timeout", f"{PATIENCE}s")
+        checks.claim("helm test finds an operator that is ready, by its Service's name", True)
         furnish(cluster, emulator)
         cluster.ready()
         checks.claim("the samples became Ready", True)
@@ -266,16 +275,16 @@ def main():
         converges(cluster, checks, "kubelet was killed", "two")
         cluster.kill("kube-apiserver")
         converges(cluster, checks, "the API server was killed", "three")
-        rights(cluster, checks)
         leave(cluster, checks, emulator)
     checks.end()
 
 
 def leave(cluster, checks, emulator):
     """As the documentation says: the CRDs first, while the operator runs, then the rest."""
-    before = contents(emulator)
+    before, may = contents(emulator), set(granted(cluster))
     cluster.kubectl("delete", "-k", "crds", f"--timeout={PATIENCE}s")
     checks.claim("removing the CRDs lets go of every object", True)
+    rights(cluster, checks, may)
     cluster.run("helm", "uninstall", "cooper", "--namespace", "cooper-system", "--wait", "--timeout", f"{PATIENCE}s")
     left = cluster.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings,crds", "-o", "name")
     left = [line for line in left.splitlines() if "cooper" in line]
