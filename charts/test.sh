@@ -49,4 +49,9 @@ kubectl kustomize deploy/secrets-watch >"$work/watching-base"
 helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
 for rendering in default base other full watching watching-base elsewhere; do as_json "$work/$rendering"; done
 python3 charts/compare.py "$work"
+if command -v lua5.4 >/dev/null; then
+    lua5.4 deploy/argocd/test.lua deploy/argocd/health.lua
+else
+    echo "health.lua is not tried: lua5.4 is missing" >&2
+fi
 echo "the chart is deploy/base, and its values do what they say"
