@@ -69,7 +69,7 @@ def full(objects):
     pod = objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["spec"]
     assert pod["volumes"] == [{"name": "trust", "configMap": {"name": "corporate", "items": [{"key": "pem", "path": "ca.crt"}]}}]
     assert {"name": "SSL_CERT_FILE", "value": "/etc/cooper/trust/ca.crt"} in pod["containers"][0]["env"]
-    assert pod["topologySpreadConstraints"] == [{"maxSkew": 2}]
+    assert [one["maxSkew"] for one in pod["topologySpreadConstraints"]] == [2]
     policy = objects["NetworkPolicy", "cooper-system", "cooper"]["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["metadata"]["labels"].items()
     assert [port["port"] for port in policy["egress"][1]["ports"]] == [8443] and "to" not in policy["egress"][1]

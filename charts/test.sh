@@ -41,7 +41,7 @@ render --set watchNamespace=team-a --set 'extraArgs={--drift-interval=300}' --se
     --set "image.digest=sha256:$(printf '%064d' 1)" --set podLabels.team=media --set 'env[0].name=A,env[0].value=b' >"$work/other"
 render --set watchNamespace=team-a --set rbac.clusterRole=false --set commonLabels.team=storage --set podDisruptionBudget.enabled=false \
     --api-versions upcloud.cooper.dev/v1alpha1/Account --set account.create=true --set account.name=first --set account.spec.proxy=http://proxy:3128 \
-    --set trust.configMap=corporate --set trust.key=pem --set 'topologySpreadConstraints[0].maxSkew=2' \
+    --set trust.configMap=corporate --set trust.key=pem --set 'topologySpreadConstraints[0].maxSkew=2,topologySpreadConstraints[0].topologyKey=zone,topologySpreadConstraints[0].whenUnsatisfiable=DoNotSchedule' \
     --set networkPolicy.enabled=true --set 'networkPolicy.ports={8443}' --set podMonitor.enabled=true \
     --set serviceMonitor.enabled=true --set serviceMonitor.interval=1m --set serviceMonitor.labels.release=prometheus >"$work/full"
 render --set secrets.watch=true >"$work/watching"
@@ -49,6 +49,8 @@ kubectl kustomize deploy/secrets-watch >"$work/watching-base"
 helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
 for rendering in default base other full watching watching-base elsewhere; do as_json "$work/$rendering"; done
 python3 charts/compare.py "$work"
+schemas=$(charts/schemas.sh)
+"$schemas" charts/valid.py "$work"/default.json "$work"/full.json "$work"/base.json
 if command -v lua5.4 >/dev/null; then
     lua5.4 deploy/argocd/test.lua deploy/argocd/health.lua
 else
