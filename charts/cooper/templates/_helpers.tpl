@@ -101,7 +101,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   resources: [customresourcedefinitions]
   resourceNames:
     {{- range $group, $of := include "cooper.groups" . | fromYaml }}
-    {{- range $of.kinds }}
+    {{- range without $of.kinds "accounts" }}
     - {{ . }}.{{ $group }}
     {{- end }}
     {{- end }}
