@@ -4,7 +4,7 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test proof e2e clients monitoring bench lint crds docs build image
+.PHONY: help demo up down test proof e2e clients monitoring bench lint crds docs build image notes
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,8 +25,10 @@ test: ## all tests, against a real API server and the emulated clouds
 	cargo build --workspace --bins --tests
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace
 
-e2e: ## a static website in headless Chromium; prints where the screenshots are
+# The second needs root and, of Debian, containerd and runc among others; it says which are missing.
+e2e: ## a website in headless Chromium; then the image and chart on a real node
 	@tests/e2e/website.sh
+	@tests/e2e/node.sh
 
 clients: ## boto3, awscli and rclone against the emulated S3 and STS
 	@emulator/tests/clients.sh
@@ -58,9 +60,10 @@ bench: ## what cooper costs against a bare client, in about 15 minutes; BENCH=qu
 lint: ## formatting, clippy, scripts, links; nothing may be said
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	@test -z "$$(gofmt -l tests/cluster)" || { gofmt -d tests/cluster; exit 1; }
-	@for script in deploy/monitoring/*.sh demo/*.sh docs/site/*.sh tests/cluster/*.sh tests/e2e/*.sh emulator/tests/*.sh .ci/run; do bash -n $$script || exit 1; done
+	@test -z "$$(gofmt -l tests/cluster tests/node)" || { gofmt -d tests/cluster tests/node; exit 1; }
+	@for script in deploy/monitoring/*.sh demo/*.sh docs/site/*.sh tests/cluster/*.sh tests/node/*.sh tests/e2e/*.sh image/*.sh charts/*.sh emulator/tests/*.sh .ci/run; do bash -n $$script || exit 1; done
 	@charts/test.sh
+	@image/lint.sh
 	@docs/site/build.sh
 
 crds: ## write crds/ and docs/reference/ anew from the types
@@ -73,5 +76,8 @@ docs: ## the documentation as a site, in target/site; fails on a link that leads
 build: ## the release binaries, in target/release
 	cargo build --release --workspace --bins
 
-image: ## the operator's image, cooper:0.1.0
-	docker build -t cooper:0.1.0 .
+image: ## the operator's image as an OCI archive, with its SBOM; no daemon needed
+	@image/build.sh $(ARCH)
+
+notes: ## what is new in the version that Cargo.toml names, from the changelog
+	@python3 image/notes.py

@@ -60,13 +60,39 @@ def secrets(role):
     return [rule["verbs"] for rule in role["rules"] if rule["resources"] == ["secrets"]]
 
 
+def full(objects):
+    """What is off unless a value asks for it."""
+    assert not [key for key in objects if key[0] in ("ClusterRoleBinding", "PodDisruptionBudget")], "Roles only"
+    account = objects["Account", "team-a", "first"]
+    assert account["spec"] == {"credentialsSecretRef": {"name": "upcloud"}, "proxy": "http://proxy:3128"}
+    assert account["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep", "as all of cooper's objects"
+    pod = objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["spec"]
+    assert pod["volumes"] == [{"name": "trust", "configMap": {"name": "corporate", "items": [{"key": "pem", "path": "ca.crt"}]}}]
+    assert {"name": "SSL_CERT_FILE", "value": "/etc/cooper/trust/ca.crt"} in pod["containers"][0]["env"]
+    assert [one["maxSkew"] for one in pod["topologySpreadConstraints"]] == [2]
+    policy = objects["NetworkPolicy", "cooper-system", "cooper"]["spec"]
+    assert policy["podSelector"]["matchLabels"].items() <= objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["metadata"]["labels"].items()
+    assert [port["port"] for port in policy["egress"][1]["ports"]] == [8443] and "to" not in policy["egress"][1]
+    service = objects["ServiceMonitor", "cooper-system", "cooper"]
+    assert service["spec"]["endpoints"][0]["interval"] == "1m" and service["metadata"]["labels"]["release"] == "prometheus"
+    assert service["spec"]["selector"]["matchLabels"].items() <= objects["Service", "cooper-system", "cooper"]["metadata"]["labels"].items()
+    assert objects["PodMonitor", "cooper-system", "cooper"]["spec"]["podMetricsEndpoints"][0]["port"] == "http"
+    unlabelled = [key for key, item in objects.items() if item["metadata"].get("labels", {}).get("team") != "storage" and key[0] != "Pod"]
+    assert not unlabelled, unlabelled
+    selectors = objects["Deployment", "cooper-system", "cooper"]["spec"]["selector"]["matchLabels"]
+    assert "team" not in selectors, "a selector cannot change, and labels may"
+
+
 def main():
     work = pathlib.Path(sys.argv[1])
     default, base, other, elsewhere = (read(work / f"{name}.json") for name in ("default", "base", "other", "elsewhere"))
+    test = default.pop(("Pod", "cooper-system", "cooper-test"))
+    assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
     if not compare(default, base):
         sys.exit("the chart and deploy/base differ")
 
-    assert {key[0] for key in other} == {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Deployment"}, other.keys()
+    kinds = {"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Deployment", "Service", "PodDisruptionBudget", "Pod"}
+    assert {key[0] for key in other} == kinds, other.keys()
     assert not secrets(other["ClusterRole", "", "cooper"]), "with a namespace the rights are in a Role"
     assert secrets(other["Role", "team-a", "cooper-work"]) == secrets(base["ClusterRole", "", "cooper"])
     assert other["RoleBinding", "team-a", "cooper-work"]["subjects"][0]["name"] == "robot"
@@ -85,6 +111,8 @@ def main():
     for objects in (watching, base):
         args = objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["spec"]["containers"][0]["args"]
         assert args[-1] == "--secrets-watch", args
+
+    full(read(work / "full.json"))
 
     users = [json.dumps(item["spec"]["matchConditions"]) for key, item in elsewhere.items() if key[0] == "ValidatingAdmissionPolicy"]
     assert len(users) == 2 and all("'system:serviceaccount:tools:elsewhere-cooper'" in user for user in users), users

@@ -13,6 +13,7 @@ mod import;
 mod keys;
 mod output;
 mod plan;
+mod probe;
 mod reach;
 mod reference;
 mod regions;
@@ -51,6 +52,9 @@ enum Command {
     /// Write the reference of all kinds, one page of Markdown a kind.
     #[command(hide = true)]
     Reference(reference::Reference),
+    /// Ask a running operator whether it is ready.
+    #[command(hide = true)]
+    Probe(probe::Probe),
     Plan(plan::Plan),
     Import(import::Import),
     Keys(keys::Keys),
@@ -118,6 +122,7 @@ impl Command {
             Self::Run(run) => run.run().map(|()| End::Done),
             Self::Crds(crds) => crds.write().map(|()| End::Done),
             Self::Reference(reference) => reference.write().map(|()| End::Done),
+            Self::Probe(probe) => asking(probe.run()),
             Self::Plan(plan) => asking(plan.run()),
             Self::Import(import) => asking(import.run()),
             Self::Keys(keys) => asking(keys.run()),

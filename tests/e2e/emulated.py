@@ -34,9 +34,12 @@ class Emulator:
     def port(self, side):
         return urllib.parse.urlsplit(self.at[side]).port
 
+    def host(self, side):
+        return urllib.parse.urlsplit(self.at[side]).hostname
+
     def send(self, side, method, path, body=b"", headers=None):
         """Status, headers and body of any request to one of the four addresses."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port(side), timeout=60)
+        connection = http.client.HTTPConnection(self.host(side), self.port(side), timeout=60)
         connection.request(method, path, body or None, headers or {})
         answer = connection.getresponse()
         result = answer.status, answer.headers, answer.read()

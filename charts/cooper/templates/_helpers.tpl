@@ -26,6 +26,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "cooper.image" -}}
@@ -38,28 +41,47 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{/* Plurals of the kinds in group upcloud.cooper.dev, as a YAML list. */}}
-{{- define "cooper.kinds" -}}
-[accounts, buckets, customdomains, iamgroups, iampolicies, iamroles, iamusers, objectstorageservices, staticwebsites]
+{{/* Kinds by API group, as the CRDs say: {group: {kinds: [plural], issuers: [plural of those that issue keys]}}. As YAML. */}}
+{{- define "cooper.groups" -}}
+{{- $groups := dict }}
+{{- range $path, $text := .Files.Glob "files/crds/*_*.yaml" }}
+{{- $spec := (toString $text | fromYaml).spec }}
+{{- $group := get $groups $spec.group | default (dict "kinds" list "issuers" list) }}
+{{- $kinds := append $group.kinds $spec.names.plural }}
+{{- $issuers := $group.issuers }}
+{{- $schema := (last $spec.versions).schema.openAPIV3Schema }}
+{{- if dig "properties" "status" "properties" "keys" nil $schema }}
+{{- $issuers = append $issuers $spec.names.plural }}
+{{- end }}
+{{- $_ := set $groups $spec.group (dict "kinds" $kinds "issuers" $issuers) }}
+{{- end }}
+{{- toYaml $groups }}
 {{- end -}}
 
 {{/* What the operator needs in each namespace it works in. deploy/base/rbac.yaml says why. */}}
 {{- define "cooper.rules" -}}
-- apiGroups: [upcloud.cooper.dev]
-  resources: {{ include "cooper.kinds" . }}
-  verbs: [get, list, watch, patch, update]
-- apiGroups: [upcloud.cooper.dev]
+{{- range $group, $of := include "cooper.groups" . | fromYaml }}
+- apiGroups: [{{ $group }}]
+  resources: {{ $of.kinds | toJson }}
+  verbs: [list, watch, patch]
+{{- with $of.issuers }}
+- apiGroups: [{{ $group }}]
+  resources: {{ toJson . }}
+  verbs: [get]
+{{- end }}
+- apiGroups: [{{ $group }}]
   resources:
-    {{- range include "cooper.kinds" . | fromYamlArray }}
+    {{- range $of.kinds }}
     - {{ . }}/status
     {{- end }}
-  verbs: [patch, update]
-- apiGroups: [upcloud.cooper.dev]
+  verbs: [update]
+- apiGroups: [{{ $group }}]
   resources:
-    {{- range include "cooper.kinds" . | fromYamlArray }}
+    {{- range $of.kinds }}
     - {{ . }}/finalizers
     {{- end }}
   verbs: [update]
+{{- end }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create, update, delete]
@@ -70,7 +92,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{/* What it needs of the cluster. */}}
@@ -78,12 +100,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [apiextensions.k8s.io]
   resources: [customresourcedefinitions]
   resourceNames:
-    {{- range include "cooper.kinds" . | fromYamlArray }}
-    - {{ . }}.upcloud.cooper.dev
+    {{- range $group, $of := include "cooper.groups" . | fromYaml }}
+    {{- range without $of.kinds "accounts" }}
+    - {{ . }}.{{ $group }}
     {{- end }}
-  verbs: [get]
-- apiGroups: [""]
-  resources: [namespaces]
+    {{- end }}
   verbs: [get]
 {{- end -}}
 
@@ -91,4 +112,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - kind: ServiceAccount
   name: {{ include "cooper.serviceAccount" . }}
   namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{- define "cooper.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+# Without it the group would be 0.
+runAsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{- define "cooper.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
 {{- end -}}

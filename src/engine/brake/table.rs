@@ -336,12 +336,7 @@ mod tests {
     }
 
     fn target(kind: &'static str, name: &str) -> Target {
-        Target {
-            group: "g".into(),
-            kind: kind.into(),
-            namespace: "ns".into(),
-            name: name.into(),
-        }
+        Target::new("g", kind, "ns", name)
     }
 
     fn account() -> Target {
