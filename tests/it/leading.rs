@@ -200,9 +200,9 @@ fn terms(scene: &Scene, identity: &str) -> Terms {
         namespace: scene.namespace.to_string(),
         name: "cooper".into(),
         identity: identity.into(),
-        duration: Duration::from_secs(3600),
-        deadline: Duration::from_secs(3000),
-        retry: Duration::from_secs(600),
+        duration: Duration::from_hours(1),
+        deadline: Duration::from_mins(50),
+        retry: Duration::from_mins(10),
     }
 }
 
