@@ -78,7 +78,7 @@ async fn a_deletion_is_undone_and_the_same_manifest_takes_user_and_secret_back()
     let kept = scene.secrets().get("ci-s3").await.unwrap();
     assert_eq!(kept.metadata.owner_references, None);
     assert_eq!(kept.data, before.data);
-    assert_eq!(scene.live_keys("ci").await, [id.clone()]);
+    assert_eq!(scene.live_keys("ci").await, std::slice::from_ref(&id));
 
     let user = scene.apply("IamUser", "ci", spec(Some("1h"))).await;
     scene.ready("IamUser", "ci").await;

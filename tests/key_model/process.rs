@@ -342,22 +342,29 @@ impl Step<'_, '_> {
                 applied(true)
             }
             Op::UserGoes => {
-                if world.user_gone {
-                    return None;
-                }
-                let is_undoable =
-                    world.resource.led().parting == Some(Parting::Off) && !world.clock.parting_over;
-                if is_undoable && world.resource.want() == Want::Gone {
-                    after.broken = Some(Broken::TooEarly);
-                }
-                after.keys = [Key::default(); KEYS];
-                after.user_gone = true;
-                after.went = self.setting.undo;
+                self.user_goes(after)?;
                 applied(true)
             }
             Op::PostAgain { slot, nonce } => Some(At::Post { slot, nonce }),
             Op::Test { .. } => unreachable!("a test is a request of its own"),
         }
+    }
+
+    /// The cloud deletes the user, and its keys with it.
+    fn user_goes(&self, after: &mut World) -> Option<()> {
+        let world = self.world;
+        if world.user_gone {
+            return None;
+        }
+        let is_undoable =
+            world.resource.led().parting == Some(Parting::Off) && !world.clock.parting_over;
+        if is_undoable && world.resource.want() == Want::Gone {
+            after.broken = Some(Broken::TooEarly);
+        }
+        after.keys = [Key::default(); KEYS];
+        after.user_gone = true;
+        after.went = self.setting.undo;
+        Some(())
     }
 
     fn rewrite_target(&self, op: Op, after: &mut World) {
