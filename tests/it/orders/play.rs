@@ -127,7 +127,7 @@ impl Stage {
             }
             Circumstance::Race => {
                 self.policy(&["ObjectStorageService"], "deletionPolicy", "Delete")
-                    .await
+                    .await;
             }
             Circumstance::Paused => {
                 for (kind, name) in externals() {
