@@ -28,6 +28,7 @@ async fn full() -> (Scene, Cooper) {
     let bucket = json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"});
     scene.apply("Bucket", "logs", bucket).await;
     scene.ready("Bucket", "logs").await;
+    all_is_held(&scene).await;
     scene.cloud.forget().await;
     let cooper = Cooper::in_cluster(&scene).await;
     let cooper = cooper.flag(&format!("--namespace={}", &*scene.namespace));
@@ -56,6 +57,19 @@ async fn held(scene: &Scene) -> Vec<&'static str> {
             .map(|_| "Secret"),
     );
     held
+}
+
+/// Waits until everything is; the credentials are looked at now and then.
+async fn all_is_held(scene: &Scene) {
+    eventually(PATIENCE, "everything is held", async || {
+        let held = held(scene).await;
+        if held.len() == 6 {
+            return Ok(());
+        }
+        scene.advance(std::time::Duration::from_secs(61)).await;
+        Err(format!("{held:?}"))
+    })
+    .await;
 }
 
 async fn owners(scene: &Scene) -> usize {
@@ -140,11 +154,7 @@ async fn an_operator_that_is_started_later_looks_after_everything_again() {
     scene.stop().await;
     cooper.run(&["release", "--all"]).await.done();
     scene.start(Arc::new(Open)).await;
-    eventually(PATIENCE, "everything is held again", async || {
-        let held = held(&scene).await;
-        (held.len() == 6).then_some(()).ok_or(format!("{held:?}"))
-    })
-    .await;
+    all_is_held(&scene).await;
     eventually(PATIENCE, "the Secret has its owner again", async || {
         scene.advance(std::time::Duration::from_secs(61)).await;
         let owners = owners(&scene).await;

@@ -124,6 +124,10 @@ impl Stage {
                     .foreign("demo", "DELETE", &path, Value::Null)
                     .await;
                 assert!(done.status < 300, "{done:?}");
+                // While it is on its way out it still holds what is in it.
+                scene
+                    .cloud_until("the service is gone", Value::is_null)
+                    .await;
             }
             Circumstance::Race => {
                 self.policy(&["ObjectStorageService"], "deletionPolicy", "Delete")
