@@ -236,84 +236,42 @@ async fn a_right_given_before_anybody_noted_it_is_taken_back_when_it_is_wanted_n
         json!([{"systemPolicy": "ECSS3ReadOnlyAccess"}, {"policyRef": {"name": "logs-rw"}}]);
     let inline = json!({"list": document("s3:ListAllMyBuckets")});
     let bound = json!({"systemPolicy": "ECSS3FullAccess"});
-    for (at, kind, name, base, field, value) in [
-        (
-            "/users/ci/policies",
-            "IamUser",
-            "ci",
-            user_spec(),
-            "policies",
-            &policies,
-        ),
+    let (tags, groups) = (json!({"env": "prod"}), json!([{"name": "ops"}]));
+    let user = ("IamUser", "ci", user_spec());
+    let (group, role) = (("IamGroup", "ops", group), ("IamRole", "uploader", role));
+    for (at, (kind, name, base), field, value) in [
+        ("/users/ci/policies", &user, "policies", &policies),
         (
             "/users/ci/inline-policies",
-            "IamUser",
-            "ci",
-            user_spec(),
+            &user,
             "inlinePolicies",
             &inline,
         ),
         (
             "/users/ci/permissions-boundary",
-            "IamUser",
-            "ci",
-            user_spec(),
+            &user,
             "permissionsBoundary",
             &bound,
         ),
-        (
-            "/users/ci/tags",
-            "IamUser",
-            "ci",
-            user_spec(),
-            "tags",
-            &json!({"env": "prod"}),
-        ),
-        (
-            "/groups/ops/users/ci",
-            "IamUser",
-            "ci",
-            user_spec(),
-            "groups",
-            &json!([{"name": "ops"}]),
-        ),
-        (
-            "/groups/ops/policies",
-            "IamGroup",
-            "ops",
-            group.clone(),
-            "policies",
-            &policies,
-        ),
+        ("/users/ci/tags", &user, "tags", &tags),
+        ("/groups/ops/users/ci", &user, "groups", &groups),
+        ("/groups/ops/policies", &group, "policies", &policies),
         (
             "/groups/ops/inline-policies",
-            "IamGroup",
-            "ops",
-            group,
+            &group,
             "inlinePolicies",
             &inline,
         ),
-        (
-            "/roles/uploader/policies",
-            "IamRole",
-            "uploader",
-            role.clone(),
-            "policies",
-            &policies,
-        ),
+        ("/roles/uploader/policies", &role, "policies", &policies),
         (
             "/roles/uploader/inline-policies",
-            "IamRole",
-            "uploader",
-            role.clone(),
+            &role,
             "inlinePolicies",
             &inline,
         ),
         (
             "/roles/uploader/permissions-boundary",
-            "IamRole",
-            "uploader",
-            role,
+            &role,
             "permissionsBoundary",
             &bound,
         ),
@@ -331,7 +289,7 @@ async fn a_right_given_before_anybody_noted_it_is_taken_back_when_it_is_wanted_n
             .cloud_until(&given, |cloud| rights(cloud) != before)
             .await;
         scene.crash();
-        scene.apply(kind, name, base).await;
+        scene.apply(kind, name, base.clone()).await;
         scene.start(Arc::new(Open)).await;
         let taken = format!("{at}: it is taken back");
         scene

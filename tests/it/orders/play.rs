@@ -421,7 +421,7 @@ impl Stage {
         let goes = self.row.order == Order::CredentialsFirst || self.row.way == Way::Namespace;
         match secret {
             Some(secret) if !goes => {
-                assert_eq!(secret.metadata.finalizers.unwrap_or_default(), [""; 0])
+                assert_eq!(secret.metadata.finalizers.unwrap_or_default(), [""; 0]);
             }
             other => assert_eq!(other.is_none(), goes),
         }
