@@ -160,10 +160,13 @@ impl Stage {
             self.scene.crash();
             self.running.retain(|cut| !Arc::ptr_eq(cut, &self.cut));
         }
-        schedule.scenario.rethink(&self.scene).await;
-        if schedule.loss == Loss::Answer {
+        // Where two have sent the same and a third request takes it back, one that comes after that is nobody's: a limit of the
+        // protocol, and why it arrives before minds change.
+        let is_doubled = schedule.after == After::Double && schedule.scenario.rethinks();
+        if schedule.loss == Loss::Answer || is_doubled {
             self.cut.deliver().await;
         }
+        schedule.scenario.rethink(&self.scene).await;
         match schedule.after {
             After::Restart | After::Overlap => self.beside().await,
             After::Double => self.rest().await,
