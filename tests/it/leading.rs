@@ -222,7 +222,9 @@ async fn candidate(scene: &Scene, identity: &str) -> (Operator, Arc<Writes>) {
 async fn only_the_leader_writes_and_a_stop_lets_its_pass_finish() {
     let scene = scene().await;
     let (first, _) = candidate(&scene, "first").await;
-    first.ready().await;
+    // It works, so it leads: an operator that has only just begun is not waiting for anything yet.
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
     let (second, writes) = candidate(&scene, "second").await;
     eventually(PATIENCE, "the second stands by", async || {
         let missing = second.core.gate.shut_by();
@@ -234,8 +236,6 @@ async fn only_the_leader_writes_and_a_stop_lets_its_pass_finish() {
         }
     })
     .await;
-    scene.service().await;
-    scene.ready("ObjectStorageService", "media").await;
     scene.policy().await;
     scene.ready("IamPolicy", "logs-rw").await;
     assert!(
@@ -371,6 +371,8 @@ async fn status_tells_what_is_there_and_what_is_wrong() {
     scene.service().await;
     scene.user().await;
     scene.ready("IamUser", "ci").await;
+    // A user is made as soon as its service has a place, which may be before that is set up.
+    scene.ready("ObjectStorageService", "media").await;
     let cooper = crate::cli::Cooper::in_cluster(&scene).await;
     let said = cooper.run(&["status"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
