@@ -153,8 +153,16 @@ async fn a_text_in_the_annotation_replaces_the_key_once() {
     old_is(&scene, "Overlap").await;
     scene.round().await;
     scene.ready("IamUser", "ci").await;
+    eventually(PATIENCE, "the status shows the new key", async || {
+        let key = scene.status("IamUser", "ci").await["key"].clone();
+        if key["id"] == second {
+            Ok(())
+        } else {
+            Err(key.to_string())
+        }
+    })
+    .await;
     assert_eq!(mints(&scene).await, 2);
-    assert_eq!(scene.status("IamUser", "ci").await["key"]["id"], second);
 }
 
 #[tokio::test]

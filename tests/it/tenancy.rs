@@ -388,14 +388,19 @@ async fn nobody_is_made_before_the_boundary_exists() {
     let Some(two) = Two::open().await else { return };
     two.bound().await;
     two.guest().await;
-    let told = two
-        .tenant
-        .until("IamUser", "guest", "Resolved", "False", "ReferenceNotReady")
-        .await;
-    assert!(
-        told.contains("the permissions boundary of namespace"),
-        "{told}"
-    );
+    // It waits for its policy first, which is being made.
+    eventually(PATIENCE, "it waits for the boundary", async || {
+        let told = two
+            .tenant
+            .until("IamUser", "guest", "Resolved", "False", "ReferenceNotReady")
+            .await;
+        if told.contains("the permissions boundary of namespace") {
+            Ok(())
+        } else {
+            Err(told)
+        }
+    })
+    .await;
     let cloud = two.owner.at_cloud().await;
     assert_eq!(named(&cloud, "users", "guest"), Value::Null);
     two.limit().await;

@@ -7,11 +7,11 @@
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::core::object::HasStatus;
+use kube::{ResourceExt, core::object::HasStatus};
 
 use super::{Pass, Stop, keys::Tended, present::Site};
 use crate::engine::{
-    account::{AccountStatus, Kept, Sessions},
+    account::{Kept, Sessions},
     clock::earlier,
     event::Note,
     external::{AccountKey, External, Phase},
@@ -32,6 +32,8 @@ const KEPT: Duration = Duration::from_hours(30 * 24);
 const MOST_KEPT: usize = 256;
 /// Others write the status of the account as well; a wave that is undone writes it many times at once.
 const TRIES: usize = 8;
+/// In which the watch hears of what another wrote.
+const HEARING: Duration = Duration::from_millis(250);
 
 impl<K: External> Pass<'_, K> {
     /// Ends a deletion without deleting, unless the remote is gone already.
@@ -157,18 +159,23 @@ impl<K: External> Pass<'_, K> {
         account: &AccountKey,
         change: impl Fn(&mut Vec<Kept>),
     ) -> Result<(), Stop> {
+        let core = &self.engine.core;
         let target = Sessions::<K::Account>::target(account);
-        let object = Object::of::<K::Account>(self.engine.core.kube.clone(), &target);
+        let object = Object::of::<K::Account>(core.kube.clone(), &target);
         for _ in 0..TRIES {
-            let now = object.read().await?;
-            let status = now.data.get("status").cloned().unwrap_or_default();
-            let mut status: AccountStatus = serde_json::from_value(status)
-                .map_err(|error| Trouble::Kube(kube::Error::SerdeError(error)))?;
+            // As the watch has it: the operator has no right to ask for one Account, and needs none.
+            let now = core
+                .known
+                .get::<K::Account>(&account.namespace, &account.name);
+            let Some(now) = now else {
+                return Err(Trouble::Gone.into());
+            };
+            let mut status = now.status().cloned().unwrap_or_default();
             change(&mut status.kept);
-            let version = now.metadata.resource_version.unwrap_or_default();
+            let version = now.resource_version().unwrap_or_default();
             match object.put_status(&version, &status).await {
                 Ok(_) => return Ok(()),
-                Err(Trouble::Conflict) => {}
+                Err(Trouble::Conflict) => tokio::time::sleep(HEARING).await,
                 Err(trouble) => return Err(trouble.into()),
             }
         }

@@ -54,7 +54,9 @@ impl Desk {
                         }
                         _ => {
                             // Some messages name the field where others have it beside them.
-                            (*place == field || message.contains(&format!("\"{field}\"")))
+                            let inner = field.strip_prefix(&format!("{place}."));
+                            let is_beside = |field: &str| message.contains(&format!("\"{field}\""));
+                            (*place == field || is_beside(&field) || inner.is_some_and(is_beside))
                                 && message.contains(words)
                         }
                     });
