@@ -58,7 +58,10 @@ pub async fn play(row: Row) -> usize {
     } else {
         0
     };
-    assert!(most <= PASSES + edits, "{kind} took {most} passes: {heard}");
+    if most > PASSES + edits {
+        let asked = stage.asked().await;
+        panic!("{kind} took {most} passes: {heard}\nof the cloud was asked: {asked:#?}");
+    }
     most
 }
 
@@ -302,6 +305,7 @@ impl Stage {
     /// Steps time once nothing happens any more.
     async fn step(&self, begin: Instant) {
         if begin.elapsed() > QUIET && self.recorder.is_quiet(QUIET) {
+            self.recorder.stepped();
             self.scene.advance(STEP).await;
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
@@ -333,6 +337,14 @@ impl Stage {
             Err(left.join("\n"))
         })
         .await;
+    }
+
+    /// What the cloud was asked since things were deleted, and how it answered.
+    async fn asked(&self) -> Vec<String> {
+        let journal = self.scene.cloud.journal(0).await;
+        let below = |entry: &Entry| entry.path.rsplit('/').take(2).collect::<Vec<_>>().join("<");
+        let told = |entry: &Entry| format!("{} {} {:?}", entry.method, below(entry), entry.status);
+        journal.iter().map(told).collect()
     }
 
     async fn check(&self) {

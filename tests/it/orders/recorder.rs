@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use cooper::wire::{Side, Verdict, Wire};
 use http::{Method, Uri};
 
-use super::row::{Row, SET};
+use super::row::{Circumstance, Row, SET};
 use crate::scene::resource;
 
 /// Listens to an operator.
@@ -28,6 +28,8 @@ enum Entry {
     Off(&'static str),
     /// A resource of this kind is gone.
     Gone(&'static str),
+    /// Time was stepped to whatever is waited for.
+    Stepped,
     /// From here on nothing outside holds anything.
     Free,
 }
@@ -48,6 +50,11 @@ impl Recorder {
         self.record().entries.push(Entry::Gone(kind));
     }
 
+    /// Time was stepped to whatever is waited for.
+    pub fn stepped(&self) {
+        self.record().entries.push(Entry::Stepped);
+    }
+
     /// Whether nothing was asked of the API server, and no pass begun, for a while.
     pub fn is_quiet(&self, span: Duration) -> bool {
         self.record().last.is_none_or(|last| last.elapsed() > span)
@@ -65,6 +72,8 @@ impl Recorder {
             let blockers = row.blockers(kind);
             let holds = |entry: &Entry| match entry {
                 Entry::Free => true,
+                // A pass of before the deletion may have begun to make anew what went with the service: that is waited for.
+                Entry::Stepped => row.circumstance == Circumstance::ServiceGone,
                 Entry::Gone(other) => blockers.contains(other),
                 Entry::Pass(_) | Entry::Off(_) => false,
             };
