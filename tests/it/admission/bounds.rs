@@ -47,18 +47,20 @@ impl Desk {
                 }
                 (Err(said), None) => last = said,
                 (Err(said), Some(words)) => {
-                    let is_named = said.iter().any(|(place, message)| match row.try_it {
-                        Try::Surplus => {
-                            let named = format!("{field}.surplus");
-                            message.contains(words) && message.contains(named.trim_matches('.'))
-                        }
-                        _ => {
-                            // Some messages name the field where others have it beside them.
-                            let inner = field.strip_prefix(&format!("{place}."));
-                            let is_beside = |field: &str| message.contains(&format!("\"{field}\""));
-                            (*place == field || is_beside(&field) || inner.is_some_and(is_beside))
-                                && message.contains(words)
-                        }
+                    let surplus = format!("{field}.surplus");
+                    let is_beside =
+                        |message: &str, field: &str| message.contains(&format!("\"{field}\""));
+                    let is_named = said.iter().any(|(place, message)| {
+                        // Some messages name the field, whole or from the place on, where others have it beside them.
+                        let inner = field.strip_prefix(&format!("{place}."));
+                        message.contains(words)
+                            && if row.try_it == Try::Surplus {
+                                message.contains(surplus.trim_matches('.'))
+                            } else {
+                                *place == field
+                                    || is_beside(message, &field)
+                                    || inner.is_some_and(|inner| is_beside(message, inner))
+                            }
                     });
                     return (!is_named)
                         .then(|| format!("refused, but not with {words:?} at {field}: {said:?}"));

@@ -14,6 +14,7 @@ pub struct Row {
     pub refused: Option<&'static str>,
 }
 
+#[derive(PartialEq)]
 pub enum Try {
     /// This value in its place.
     Value(Value),
