@@ -15,7 +15,6 @@ mod undo;
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
-    time::Duration,
 };
 
 use jiff::Timestamp;
@@ -152,7 +151,7 @@ pub(super) struct Pass<'e, K: External> {
     /// Whether this pass made a key.
     minted: bool,
     /// When to look again, if something in the pass knows better than the outcome.
-    pub(super) retry: Option<Duration>,
+    pub(super) retry: Option<Timestamp>,
     /// Another process is at it: a status written now would only make its writes fail.
     pub(super) silent: bool,
 }
@@ -353,6 +352,11 @@ impl<K: External> Pass<'_, K> {
         self.claimed
             .as_ref()
             .map_or(self.subject.status.origin, |(_, _, origin)| *origin)
+    }
+
+    /// The next look is no later than this.
+    pub(super) fn look_again_at(&mut self, moment: Timestamp) {
+        self.retry = Some(self.retry.map_or(moment, |retry| retry.min(moment)));
     }
 
     /// Sends an event about this resource.

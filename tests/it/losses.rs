@@ -1,8 +1,11 @@
 //! What happens to resources whose remotes, namespaces, credentials or CRDs are taken away.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use cooper::wire::Open;
+use cooper::wire::{Open, Side, Verdict, Wire};
+use http::{Method, Uri};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
@@ -10,7 +13,9 @@ use serde_json::{Value, json};
 
 use crate::ground::{Ground, Need, eventually};
 use crate::hands::{SERVICES, has_bucket, named};
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::{PATIENCE, Scene, document};
+
+const PAUSED: &str = "cooper.dev/paused";
 
 fn bucket() -> Value {
     json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"})
@@ -151,6 +156,83 @@ async fn a_lost_policy_is_made_anew() {
             !named(cloud, "policies", "logs-rw").is_null()
         })
         .await;
+}
+
+#[tokio::test]
+async fn what_another_made_anew_in_our_name_is_seen_before_it_is_made_twice() {
+    let scene = Scene::running().await;
+    scene.policy().await;
+    scene.ready("IamPolicy", "logs-rw").await;
+    // Another operator on the same resource, as this one sees it: the claim stands, and the list it remembers is from before.
+    pause(&scene, Some("true")).await;
+    scene
+        .theirs("DELETE", "/policies/logs-rw", Value::Null)
+        .await;
+    let spec = json!({"serviceRef": {"name": "media"}, "document": document("s3:GetObject")});
+    scene.apply("IamPolicy", "other", spec).await;
+    scene.ready("IamPolicy", "other").await;
+    scene.round().await;
+    let document = document("s3:*").to_string();
+    let theirs = json!({"name": "logs-rw", "document": document});
+    scene.theirs("POST", "/policies", theirs).await;
+    pause(&scene, None).await;
+    scene
+        .until("IamPolicy", "logs-rw", "Synced", "True", "InSync")
+        .await;
+    assert_eq!(
+        scene.status("IamPolicy", "logs-rw").await["origin"],
+        "Created"
+    );
+}
+
+async fn pause(scene: &Scene, value: Option<&str>) {
+    scene.annotate("IamPolicy", "logs-rw", PAUSED, value).await;
+    if value.is_some() {
+        scene
+            .until("IamPolicy", "logs-rw", "Synced", "False", "Paused")
+            .await;
+    }
+}
+
+/// No status of a resource is written any more; counts the tries.
+#[derive(Default)]
+struct Untold {
+    is_on: AtomicBool,
+    tries: AtomicUsize,
+}
+
+impl Wire for Untold {
+    fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
+        let is_it = side == Side::Kube && *method == Method::PUT && uri.path().ends_with("/status");
+        if is_it && self.is_on.load(Ordering::SeqCst) {
+            self.tries.fetch_add(1, Ordering::SeqCst);
+            return Verdict::Before;
+        }
+        Verdict::Pass
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_is_tried_again_ever_more_rarely() {
+    let mut scene = Scene::without_operator().await;
+    let wire = Arc::new(Untold::default());
+    scene.start(Arc::clone(&wire) as Arc<_>).await;
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
+    wire.is_on.store(true, Ordering::SeqCst);
+    scene
+        .annotate("ObjectStorageService", "media", PAUSED, Some("true"))
+        .await;
+    let tries = || wire.tries.load(Ordering::SeqCst);
+    eventually(PATIENCE, "the first try", async || {
+        (tries() > 0).then_some(()).ok_or_else(String::new)
+    })
+    .await;
+    for _ in 0..60 {
+        scene.advance(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!((4..=12).contains(&tries()), "{} tries in 120 s", tries());
 }
 
 async fn everything(scene: &Scene) {

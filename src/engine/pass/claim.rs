@@ -34,12 +34,13 @@ impl<K: External> Pass<'_, K> {
         desired: &K::Desired,
         now: &mut Option<K::Remote>,
     ) -> Result<Turn, Stop> {
-        if let Some(outcome) = self.lost(site) {
-            if site.view.fresh {
-                return Ok(Turn::End(outcome));
-            }
-            // A warm listing may be wrong about what is gone; a loss is told only after a look of its own.
+        let was_there = self.claim(site) == Claim::Ours && self.origin() != Some(Origin::Claimed);
+        if was_there && !site.view.fresh {
+            // A warm listing may be from before another operator made it: neither is a loss told nor is it made anew by that.
             return self.look_afresh(site, desired, now).await;
+        }
+        if let Some(outcome) = self.lost(site) {
+            return Ok(Turn::End(outcome));
         }
         self.write_claim(site, desired, Origin::Claimed).await?;
         let cost = K::cost(desired);

@@ -118,7 +118,7 @@ impl<K: External> Pass<'_, K> {
         {
             Answer::Free => None,
             Answer::Soon(left) => {
-                self.retry = Some(left);
+                self.retry = Some(later(core.clock.now(), left));
                 Some(Outcome::Soon)
             }
             Answer::Held { limits, is_news } => {
@@ -161,11 +161,10 @@ impl<K: External> Pass<'_, K> {
         }
         let deleted = self.subject.meta.deletion_timestamp.as_ref()?;
         let until = later(deleted.0, ARRIVES);
-        let left = Duration::try_from(until.duration_since(self.now)).ok()?;
-        if left.is_zero() {
+        if until <= self.now {
             return None;
         }
-        self.retry = Some(left);
+        self.retry = Some(until);
         Some(Outcome::Leaving(format!(
             "whether its creation was carried out is not known; what it may still make is looked for until {until}"
         )))
@@ -239,9 +238,7 @@ impl<K: External> Pass<'_, K> {
             return None;
         }
         let held = K::held(self.subject.spec(), now?, &self.facts(), self.now)?;
-        self.retry = held
-            .until
-            .map(|until| Duration::try_from(until.duration_since(self.now)).unwrap_or_default());
+        self.retry = held.until;
         Some(held.why)
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{Pass, digest, fault_of};
@@ -10,7 +11,7 @@ use crate::engine::{
     delay,
     event::Note,
     external::{External, Phase, Remark, Topic},
-    fault::Class,
+    fault::{Class, Fault},
     keyring::Keyring,
     outcome::{Outcome, tell},
     reason::Reason,
@@ -55,11 +56,7 @@ impl<K: External> Pass<'_, K> {
         let next = match &written {
             Err(trouble) => {
                 tracing::debug!(target = %self.subject.target, error = %trouble, "status not written");
-                Some(delay::after(
-                    &fault_of(trouble),
-                    self.memo.failures,
-                    rand::random(),
-                ))
+                Some(self.after(&fault_of(trouble)))
             }
             Ok(_) => self.next(&outcome),
         };
@@ -129,8 +126,15 @@ impl<K: External> Pass<'_, K> {
         status
     }
 
+    /// The end of the wait after a fault, which grows with the number of faults in a row.
+    fn after(&mut self, fault: &Fault) -> Timestamp {
+        let delay = delay::after(fault, self.memo.failures, rand::random());
+        self.memo.failures = self.memo.failures.saturating_add(1);
+        later(self.engine.core.clock.now(), delay)
+    }
+
     /// When to look again. `None`: nothing will change by itself.
-    fn next(&mut self, outcome: &Outcome) -> Option<Duration> {
+    fn next(&mut self, outcome: &Outcome) -> Option<Timestamp> {
         let dice = rand::random();
         let is_moving = matches!(
             outcome,
@@ -144,26 +148,25 @@ impl<K: External> Pass<'_, K> {
         } else {
             0
         };
-        let failed = matches!(outcome, Outcome::Failed(_));
-        if failed {
+        if let Outcome::Failed(fault) = outcome {
             self.memo.sweeps = 0;
+            let own = self.after(fault);
+            return Some(self.retry.map_or(own, |retry| retry.min(own)));
         }
-        let failures = self.memo.failures;
-        self.memo.failures = if failed {
-            failures.saturating_add(1)
-        } else {
-            0
-        };
+        self.memo.failures = 0;
+        let core = &self.engine.core;
+        let mut from = core.clock.now();
         let own = match outcome {
-            Outcome::Finished => return None,
+            Outcome::Finished | Outcome::Failed(_) => return None,
             // `retry` says when it is soon.
             Outcome::Paused | Outcome::Soon => delay::SLOW,
             Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
             | Outcome::Observed(Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
             Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
-                let core = &self.engine.core;
-                let age = Duration::try_from(core.clock.now().duration_since(core.began));
+                // A round that began during this pass is not this pass's.
+                from = self.now;
+                let age = Duration::try_from(from.duration_since(core.began));
                 delay::until_round(age.unwrap_or_default(), core.settings.drift, dice)
             }
             Outcome::Waiting(..) | Outcome::NoSession(_) => delay::jittered(delay::WOKEN, dice),
@@ -173,8 +176,8 @@ impl<K: External> Pass<'_, K> {
                 delay::jittered(delay::SLOW, dice)
             }
             Outcome::Held(_) => delay::held(self.memo.looks - 1, dice),
-            Outcome::Failed(fault) => delay::after(fault, failures, dice),
         };
+        let own = later(from, own);
         Some(self.retry.map_or(own, |retry| retry.min(own)))
     }
 
@@ -219,7 +222,7 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
-    fn remember(mut self, outcome: &Outcome, next: Option<Duration>) {
+    fn remember(mut self, outcome: &Outcome, drift: Option<Timestamp>) {
         let (core, target) = (&self.engine.core, &self.subject.target);
         if *outcome == Outcome::Finished {
             core.wakes.at(target, None);
@@ -229,7 +232,6 @@ impl<K: External> Pass<'_, K> {
         if !outcome.is_conflict() {
             self.memo.left = Some(digest(&self.subject.status));
         }
-        let drift = next.map(|next| later(core.clock.now(), next));
         let looks_at_secret = self.issue.is_some() && matches!(outcome, Outcome::InSync(..));
         let secret = looks_at_secret.then(|| {
             let issuers = self.engine.memory.issuers();

@@ -206,7 +206,10 @@ impl Cut {
             "the operator comes to rest",
             async || {
                 let seen = now();
-                if seen != last.0 || self.under_way.load(Ordering::SeqCst) > 0 {
+                let is_busy = self.under_way.load(Ordering::SeqCst) > 0;
+                // The dead try in vain for as long as they are let.
+                let is_news = seen != last.0 && !self.plan().is_dead();
+                if is_news || is_busy {
                     last = (seen, Instant::now());
                 }
                 if last.1.elapsed() >= span {

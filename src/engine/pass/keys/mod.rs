@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Pass, Stop, present::Site};
 use crate::engine::{
+    clock::later,
     external::{Adoption, Cloud, DeletionPolicy, External, View},
     fault::{Class, Fault},
     intent::ROTATE,
@@ -33,6 +34,7 @@ use mint::Mint;
 const STEPS: usize = 48;
 /// A tending ends within this time of its first read, by a clock that cannot be set; checked before every cloud write.
 const LIMIT: Duration = Duration::from_mins(2);
+const SECOND: Duration = Duration::from_secs(1);
 /// A fresh read of the keys, and the request for a new one: paid together, so that the second does not queue while the first ages.
 const PAID: u32 = 2;
 
@@ -285,7 +287,7 @@ impl<K: External> Desk<'_, '_, K> {
                 Turn::End(Tended::Settled)
             }
             KeyStep::UserGoes => Turn::End(Tended::UserGoes),
-            KeyStep::Wait(waiting) => Turn::End(self.wait(&list.listed, &waiting)),
+            KeyStep::Wait(waiting) => Turn::End(self.wait(&waiting)),
             KeyStep::Blocked(by) => Turn::End(Tended::Waiting(self.blocked(by))),
             KeyStep::Mint { slot, reservation } => {
                 let mint = Mint {
@@ -326,12 +328,17 @@ impl<K: External> Desk<'_, '_, K> {
 
     /// A rotation that comes before the next look is not slept over.
     fn look_again_at(&mut self, listed: &Listed, moment: Option<key::Moment>) {
-        let left = moment.map(|at| at.timestamp().duration_since(listed.at));
-        let left = left.and_then(|left| Duration::try_from(left).ok());
-        if let Some(left) = left.filter(|left| *left < self.pass.engine.core.settings.drift) {
-            let left = left + Duration::from_secs(1);
-            self.pass.retry = Some(self.pass.retry.map_or(left, |retry| retry.min(left)));
+        let round = later(listed.at, self.pass.engine.core.settings.drift);
+        if let Some(moment) = moment.filter(|moment| moment.timestamp() < round) {
+            self.soon_after(moment);
         }
+    }
+
+    /// A look just after a moment, and not at once: what it waits for has to be over, whoever's clock tells it.
+    fn soon_after(&mut self, moment: key::Moment) {
+        let now = self.pass.engine.core.clock.now();
+        self.pass
+            .look_again_at(later(moment.timestamp().max(now), SECOND));
     }
 
     fn uid(&self) -> Uid {
@@ -361,17 +368,15 @@ impl<K: External> Desk<'_, '_, K> {
     }
 
     fn soon(&mut self) -> Tended {
-        self.pass.retry = Some(Duration::from_secs(1));
+        self.pass.retry = Some(later(self.pass.engine.core.clock.now(), SECOND));
         Tended::Waiting("a key is being made".into())
     }
 
-    fn wait(&mut self, listed: &Listed, waiting: &key::Waiting) -> Tended {
+    fn wait(&mut self, waiting: &key::Waiting) -> Tended {
         let Some(until) = waiting.until else {
             return Tended::Waiting(why(waiting.why).into());
         };
-        let left = Duration::try_from(until.timestamp().duration_since(listed.at));
-        let left = left.unwrap_or_default() + Duration::from_secs(1);
-        self.pass.retry = Some(self.pass.retry.map_or(left, |retry| retry.min(left)));
+        self.soon_after(until);
         if waiting.why == WaitFor::UndoWindow {
             return Tended::Window(until);
         }

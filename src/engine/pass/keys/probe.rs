@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Desk, List, Stop, Tended, Turn, look::Sight};
 use crate::engine::{
+    clock::later,
     external::External,
     fault::Fault,
     key::{self, KeyStep, Nonce, TestOutcome, staging},
@@ -54,9 +55,9 @@ impl<K: External> Desk<'_, '_, K> {
                 }
             }
             KeyStep::Wait(waiting) => {
-                let tended = self.wait(listed, &waiting);
-                let retry = self.pass.retry.map_or(RETRY, |retry| retry.min(RETRY));
-                self.pass.retry = Some(retry);
+                let tended = self.wait(&waiting);
+                self.pass
+                    .look_again_at(later(self.pass.engine.core.clock.now(), RETRY));
                 self.add(&why);
                 Turn::End(tended)
             }
