@@ -209,6 +209,33 @@ impl Wire for Dies {
     }
 }
 
+#[tokio::test]
+async fn a_label_set_before_anybody_noted_it_is_taken_off_when_it_is_wanted_no_more() {
+    let mut scene = Scene::running().await;
+    let before = scene.at_cloud().await["labels"].clone();
+    let at = format!("/{}", scene.service_id().await);
+    let dies = Dies {
+        at: at.leak(),
+        is_dead: AtomicBool::new(false),
+    };
+    scene.start(Arc::new(dies) as Arc<_>).await;
+    let set = |value: Value| json!({"spec": {"labels": {"team": value}}});
+    let (kind, name) = ("ObjectStorageService", "media");
+    scene.merge(kind, name, set(json!("media"))).await;
+    scene
+        .cloud_until("the label is set", |cloud| cloud["labels"] != before)
+        .await;
+    scene.crash();
+    scene.merge(kind, name, set(Value::Null)).await;
+    scene.start(Arc::new(Open)).await;
+    scene
+        .cloud_until("the label is taken off", |cloud| {
+            cloud["labels"] == before
+        })
+        .await;
+    scene.ready(kind, name).await;
+}
+
 /// What each principal of a service has.
 fn rights(cloud: &Value) -> Value {
     let of = |list: &str, name: &str| {

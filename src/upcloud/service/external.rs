@@ -259,6 +259,15 @@ impl External for ObjectStorageService {
         }
     }
 
+    /// The labels: were nobody to know that one is ours, it would stay when it is wanted no more.
+    fn intends(want: &Desired, facts: &ServiceFacts, _: Timestamp) -> ServiceFacts {
+        let noted: BTreeSet<_> = facts.labels.iter().chain(want.labels.keys()).collect();
+        ServiceFacts {
+            labels: noted.into_iter().cloned().collect(),
+            ..facts.clone()
+        }
+    }
+
     fn phase(now: &Remote) -> Phase {
         let row = &now.row;
         let goal = match row.configured_status {

@@ -318,11 +318,17 @@ async fn rest_for(span: Duration) {
     tokio::time::sleep(span).await;
 }
 
-/// One interval, after a first one in which everything was looked at once.
+/// One interval, after a first one in which everything was looked at once. It begins halfway between two rounds, or it would count the
+/// end of one and more of the beginning of the next.
 async fn round(scene: &Scene, operator: &Program, size: &Size) -> anyhow::Result<Round> {
     let span = Duration::from_secs(u64::from(size.drift));
     rest(operator).await?;
     rest_for(span.mul_f64(1.2)).await;
+    scene.journal()?.forget().await?;
+    while scene.journal()?.read().await?.all() == 0 {
+        rest_for(Duration::from_millis(100)).await;
+    }
+    rest_for(span / 2).await;
     let (count, before) = (Count::begin(scene).await?, operator.processor()?);
     rest_for(span).await;
     let processor = operator.processor()? - before;
