@@ -170,6 +170,30 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_nobody_knows_is_refused_by_name() {
+        for (providers, refused) in [
+            ("upcloud", None),
+            ("upcloud,upcloud", None),
+            ("upcloud,elsewhere", Some("elsewhere")),
+            ("", Some("")),
+        ] {
+            let arguments = ["cooper", "run", "--providers", providers];
+            let said = parse(&arguments.map(OsString::from))
+                .err()
+                .map(|error| error.to_string());
+            let expected = refused.map(|name| format!("invalid value '{name}' for '--providers"));
+            match (&said, expected) {
+                (None, None) => {}
+                (Some(said), Some(expected)) => {
+                    assert!(said.contains(&expected), "{said}");
+                    assert!(said.contains("[possible values: upcloud]"), "{said}");
+                }
+                (_, expected) => panic!("{providers:?}: {said:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
     fn every_command_for_people_shows_an_example() {
         for command in [
             "plan", "import", "keys", "usage", "regions", "status", "release",
