@@ -69,7 +69,7 @@ helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/de
 render --set release.onUninstall=true >"$work/releasing"
 render --set release.onUninstall=true --set watchNamespace=team-a --set secrets.fence=false >"$work/releasing-one"
 python=$(charts/schemas.sh)
-for check in compare releasing providers valid; do "$python" charts/$check.py "$work"; done
+for check in values compare releasing providers valid; do "$python" charts/$check.py "$work"; done
 if command -v lua5.4 >/dev/null; then
     lua5.4 deploy/argocd/test.lua deploy/argocd/health.lua
 else
