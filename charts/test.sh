@@ -70,6 +70,15 @@ render --set release.onUninstall=true >"$work/releasing"
 render --set release.onUninstall=true --set watchNamespace=team-a --set secrets.fence=false >"$work/releasing-one"
 python=$(charts/schemas.sh)
 for check in values compare releasing providers valid; do "$python" charts/$check.py "$work"; done
+# One of each manifest, for a scanner of policies.
+mkdir "$work/scanned"
+kubectl kustomize deploy/samples >"$work/scanned/samples.yaml"
+for rendering in default full base releasing "$work"/*-overlay; do cp "$work/$(basename "$rendering")" "$work/scanned/$(basename "$rendering").yaml"; done
+cp Dockerfile deploy/samples/credentials.example.yaml "$work/scanned"
+# Whatever it finds is judged below.
+"$(charts/checkov.sh)" --framework kubernetes dockerfile --directory "$work/scanned" --skip-download --quiet --compact --soft-fail --output json >"$work/findings" 2>"$work/errors" ||
+    { cat "$work/errors" >&2; exit 1; }
+"$python" charts/policies.py "$work/findings"
 if command -v lua5.4 >/dev/null; then
     lua5.4 deploy/argocd/test.lua deploy/argocd/health.lua
 else
