@@ -4,7 +4,7 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test proof e2e node clients monitoring bench lint crds docs build image notes
+.PHONY: help demo up down test proof e2e node clients monitoring upgrade bench lint crds docs build image notes
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ monitoring: ## alerts and dashboard against a real Prometheus that scrapes a rea
 	cargo build --workspace --bins
 	@deploy/monitoring/check.sh
 
+upgrade: ## from the chart of the version before, with what it had in its care
+	cargo build --workspace --bins
+	@charts/upgrade.sh
+
 # In parts: PART is schedules, storms, hostile, canary, orders or model; SHARE=3/10 is the third tenth of the first three. STATES bounds each
 # setting of the model: one with more is reported as such. More variables are in tests/it/proof/mod.rs.
 proof_tests = $(if $(filter orders,$(PART)),orders::,proof::$(if $(PART),$(PART)::, orders::))
@@ -68,9 +72,11 @@ lint: ## formatting, clippy, scripts, links; nothing may be said
 	@image/lint.sh
 	@docs/site/build.sh
 
-crds: ## write crds/ and docs/reference/ anew from the types
+crds: ## write crds/, docs/reference/ and what else is generated anew
 	cargo run --quiet --package cooper -- crds --dir crds
 	cargo run --quiet --package cooper -- reference --dir docs/reference
+	deploy/monitoring/rule.sh
+	@"$$(charts/schemas.sh)" charts/values.py write
 
 docs: ## the documentation as a site, in target/site; fails on a link that leads nowhere
 	@docs/site/build.sh

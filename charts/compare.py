@@ -1,9 +1,11 @@
-"""Compares renderings of the chart with deploy/base and with what the values promise. Called by test.sh."""
+"""Compares renderings of the chart with deploy/base, its overlays, and what the values promise. Called by test.sh."""
 
 import difflib
 import json
 import pathlib
 import sys
+
+import yaml
 
 HELM_LABELS = {
     "app.kubernetes.io/instance",
@@ -11,20 +13,19 @@ HELM_LABELS = {
     "app.kubernetes.io/version",
     "helm.sh/chart",
 }
-# Helm makes the namespace itself, and the annotations are its own and test.sh's.
+# Helm makes the namespace itself, and the annotation is its own.
 LEFT_OUT = {("Namespace", "cooper-system")}
-ANNOTATIONS = {"cooper.dev/converted", "helm.sh/resource-policy"}
+ANNOTATIONS = {"helm.sh/resource-policy"}
 
 
 def read(path):
-    """The objects of a file of JSON texts, by kind and name."""
-    decoder, text, objects = json.JSONDecoder(), path.read_text(), {}
-    while text := text.lstrip():
-        found, end = decoder.raw_decode(text)
-        text = text[end:]
-        key = (found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
-        assert key not in objects, f"{key} is rendered twice"
-        objects[key] = found
+    """The objects of a rendering, by kind, namespace and name."""
+    objects = {}
+    for found in yaml.load_all(path.read_text(), yaml.CSafeLoader):
+        if found:
+            key = (found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
+            assert key not in objects, f"{key} is rendered twice"
+            objects[key] = found
     return objects
 
 
@@ -38,7 +39,7 @@ def bare(value):
     return {key: item for key, item in kept.items() if not (key in ("labels", "annotations") and not item)}
 
 
-def compare(chart, base):
+def compare(chart, base, name="deploy/base"):
     base = {key: item for key, item in base.items() if (key[0], key[2]) not in LEFT_OUT}
     # Of a CRD the generator sets no labels; Helm's include the application's name.
     for objects in (chart, base):
@@ -47,12 +48,12 @@ def compare(chart, base):
                 item["metadata"].pop("labels", None)
     wrong = sorted(set(chart) ^ set(base))
     for key in wrong:
-        print(f"only in {'the chart' if key in chart else 'deploy/base'}: {key}", file=sys.stderr)
+        print(f"only in {'the chart' if key in chart else name}: {key}", file=sys.stderr)
     for key in sorted(set(chart) & set(base)):
         ours, theirs = (json.dumps(bare(objects[key]), indent=1, sort_keys=True).splitlines() for objects in (base, chart))
         if ours != theirs:
             wrong.append(key)
-            print("\n".join(difflib.unified_diff(ours, theirs, f"deploy/base {key}", "chart", lineterm="", n=2)), file=sys.stderr)
+            print("\n".join(difflib.unified_diff(ours, theirs, f"{name} {key}", "chart", lineterm="", n=2)), file=sys.stderr)
     return not wrong
 
 
@@ -85,7 +86,8 @@ def full(objects):
 
 def main():
     work = pathlib.Path(sys.argv[1])
-    default, base, other, elsewhere = (read(work / f"{name}.json") for name in ("default", "base", "other", "elsewhere"))
+    default, base, other, elsewhere = (read(work / name) for name in ("default", "base", "other", "elsewhere"))
+    assert read(work / "helm3") == default, "Helm 3 makes something else of the chart"
     test = default.pop(("Pod", "cooper-system", "cooper-test"))
     assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
     if not compare(default, base):
@@ -102,17 +104,24 @@ def main():
     assert pod["metadata"]["labels"]["team"] == "media"
     assert [entry["name"] for entry in container["env"]] == ["POD_NAMESPACE", "A"], container["env"]
     assert container["image"] == "cooper@sha256:" + "1".zfill(64), container["image"]
-    assert container["args"][2:] == ["--namespace=team-a", "--no-fence-check", "--drift-interval=300"], container["args"]
+    assert container["args"][3:] == ["--namespace=team-a", "--no-fence-check", "--drift-interval=300"], container["args"]
 
-    watching, base = (read(work / f"{name}.json") for name in ("watching", "watching-base"))
-    verbs = [["create", "update", "delete"], ["list", "watch"]]
-    assert secrets(watching["ClusterRole", "", "cooper"]) == verbs
-    assert secrets(base["ClusterRole", "", "cooper"]) + secrets(base["ClusterRole", "", "cooper-secrets-watch"]) == verbs
-    for objects in (watching, base):
-        args = objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["spec"]["containers"][0]["args"]
-        assert args[-1] == "--secrets-watch", args
+    rendered = sorted(work.glob("*-overlay"))
+    assert rendered, "no overlays"
+    for path in rendered:
+        name = path.name.removesuffix("-overlay")
+        chart = read(work / f"{name}-chart")
+        assert read(work / f"{name}-helm3") == chart, f"Helm 3 makes something else of {name}"
+        del chart["Pod", "cooper-system", "cooper-test"]
+        if not compare(chart, read(path), f"deploy/overlays/{name}"):
+            sys.exit(f"the chart with the values of deploy/overlays/{name} differs from it")
+    reach = read(work / "namespaced-overlay")
+    assert not [key for key in reach if key[0] == "ClusterRoleBinding"], "Roles only"
+    watching = read(work / "secrets-watch-overlay")
+    assert secrets(watching["ClusterRole", "", "cooper-secrets-watch"]) == [["list", "watch"]]
+    assert watching["Deployment", "cooper-system", "cooper"]["spec"]["template"]["spec"]["containers"][0]["args"][-1] == "--secrets-watch"
 
-    full(read(work / "full.json"))
+    full(read(work / "full"))
 
     users = [json.dumps(item["spec"]["matchConditions"]) for key, item in elsewhere.items() if key[0] == "ValidatingAdmissionPolicy"]
     assert len(users) == 2 and all("'system:serviceaccount:tools:elsewhere-cooper'" in user for user in users), users

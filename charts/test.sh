@@ -1,19 +1,17 @@
 #!/bin/sh
-# Checks the chart: helm's own lint, refused values, renderings that differ, and that its default rendering is deploy/base.
-# helm and kubectl come from the PATH or else from charts/tools.sh.
+# Checks the chart: helm's own lint, refused values, renderings that differ, and that it is deploy/base and its overlays.
+# helm (4), helm3 and kubectl come from the PATH or else from charts/tools.sh.
 set -eu
 cd "$(dirname "$0")/.."
-command -v helm >/dev/null && command -v kubectl >/dev/null || PATH="$(charts/tools.sh):$PATH"
+for tool in helm helm3 kubectl; do command -v $tool >/dev/null || { PATH="$(charts/tools.sh):$PATH" && break; }; done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # No cluster is asked for anything.
 export KUBECONFIG="$work/none"
 
 render() { helm template cooper charts/cooper --namespace cooper-system "$@" 2>"$work/errors" || { cat "$work/errors" >&2; return 1; }; }
-# YAML in, JSON out, for Python to read without a parser of YAML: one object after another.
-as_json() { kubectl annotate --local --output json --filename "$1" cooper.dev/converted=true >"$1.json"; }
-
 helm lint --strict charts/cooper --quiet
+helm3 lint --strict charts/cooper --quiet
 
 refused() {
     if render --set "$1" >/dev/null 2>&1; then
@@ -34,6 +32,12 @@ refused serviceMonitor.interval=often
 refused account.name=A
 refused commonLabels.x=1
 refused trust.key=a/b
+refused 'providers={}'
+refused 'providers={upcloud,upcloud}'
+refused 'providers={nowhere}'
+# Whoever passes over the schema is told, too.
+render --skip-schema-validation --set 'providers={nowhere}' >/dev/null 2>"$work/said" && exit 1
+grep -q 'providers: "nowhere" is not known; there is upcloud' "$work/said" || { cat "$work/said" >&2; exit 1; }
 
 render >"$work/default"
 kubectl kustomize deploy/base >"$work/base"
@@ -45,19 +49,39 @@ render --set watchNamespace=team-a --set rbac.clusterRole=false --set commonLabe
     --set trust.configMap=corporate --set trust.key=pem --set 'topologySpreadConstraints[0].maxSkew=2,topologySpreadConstraints[0].topologyKey=zone,topologySpreadConstraints[0].whenUnsatisfiable=DoNotSchedule' \
     --set networkPolicy.enabled=true --set 'networkPolicy.ports={8443}' --set podMonitor.enabled=true \
     --set serviceMonitor.enabled=true --set serviceMonitor.interval=1m --set serviceMonitor.labels.release=prometheus >"$work/full"
-render --set secrets.watch=true >"$work/watching"
-kubectl kustomize deploy/secrets-watch >"$work/watching-base"
+# Each overlay says by which values Helm makes the same.
+for overlay in deploy/overlays/*; do
+    name=$(basename "$overlay")
+    render --values "$overlay/values.yaml" >"$work/$name-chart"
+    kubectl kustomize "$overlay" >"$work/$name-overlay"
+    helm3 template cooper charts/cooper --namespace cooper-system --values "$overlay/values.yaml" >"$work/$name-helm3" 2>/dev/null
+done
+helm3 template cooper charts/cooper --namespace cooper-system >"$work/helm3" 2>/dev/null
+# A second provider, made up: what it brings comes and goes with its name.
+cp -RL charts/cooper "$work/two"
+sed 's/upcloud\.cooper\.dev/elsewhere.cooper.dev/g' crds/upcloud.cooper.dev_iamusers.yaml >"$work/two/files/crds/elsewhere.cooper.dev_iamusers.yaml"
+sed -i 's/"enum": \["upcloud"\]/"enum": ["upcloud", "elsewhere"]/' "$work/two/values.schema.json"
+with() { helm template cooper "$work/two" --namespace cooper-system --set "providers={$1}" 2>/dev/null; }
+with upcloud >"$work/for-upcloud"
+with elsewhere >"$work/for-elsewhere"
+with upcloud,elsewhere >"$work/for-both"
 helm template elsewhere charts/cooper --namespace tools >"$work/elsewhere" 2>/dev/null
 render --set release.onUninstall=true >"$work/releasing"
 render --set release.onUninstall=true --set watchNamespace=team-a --set secrets.fence=false >"$work/releasing-one"
-for rendering in releasing releasing-one default base other full watching watching-base elsewhere; do as_json "$work/$rendering"; done
-python3 charts/compare.py "$work"
-python3 charts/releasing.py "$work"
-schemas=$(charts/schemas.sh)
-"$schemas" charts/valid.py "$work"/default.json "$work"/full.json "$work"/base.json
+python=$(charts/schemas.sh)
+for check in values compare releasing providers valid; do "$python" charts/$check.py "$work"; done
+# One of each manifest, for a scanner of policies.
+mkdir "$work/scanned"
+kubectl kustomize deploy/samples >"$work/scanned/samples.yaml"
+for rendering in default full base releasing "$work"/*-overlay; do cp "$work/$(basename "$rendering")" "$work/scanned/$(basename "$rendering").yaml"; done
+cp Dockerfile deploy/samples/credentials.example.yaml "$work/scanned"
+# Whatever it finds is judged below.
+"$(charts/checkov.sh)" --framework kubernetes dockerfile --directory "$work/scanned" --skip-download --quiet --compact --soft-fail --output json >"$work/findings" 2>"$work/errors" ||
+    { cat "$work/errors" >&2; exit 1; }
+"$python" charts/policies.py "$work/findings"
 if command -v lua5.4 >/dev/null; then
     lua5.4 deploy/argocd/test.lua deploy/argocd/health.lua
 else
     echo "health.lua is not tried: lua5.4 is missing" >&2
 fi
-echo "the chart is deploy/base, and its values do what they say"
+echo "the chart is deploy/base and its overlays, and its values do what they say"

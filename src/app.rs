@@ -35,7 +35,7 @@ use crate::{
         wake::Wakes,
     },
     http::Meter,
-    kinds,
+    kinds::{self, ProviderName},
     lease::{Election, Terms},
     server::LEADERSHIP,
     wire::{Wire, WireLayer},
@@ -44,6 +44,8 @@ use crate::{
 /// What an operator is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// Whose kinds are worked for. Those of others are neither watched nor waited for.
+    pub providers: Vec<ProviderName>,
     /// Which namespaces are watched.
     pub scope: Scope,
     /// How often things are looked at.
@@ -162,7 +164,7 @@ impl App {
             stop: &stop,
             controllers: Vec::new(),
         };
-        kinds::set_up(&mut setup);
+        kinds::set_up(&mut setup, &self.options.providers);
         let controllers = setup.controllers;
         let (core, wakes) = (Arc::clone(&self.core), Arc::clone(&self.core.wakes));
         let watch = self.sightings.map(|sightings| {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use clap::ValueEnum;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     CustomResourceExt,
@@ -29,6 +30,13 @@ use crate::{
 
 pub mod reference;
 
+/// A provider of clouds, by the name that its API group begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ProviderName {
+    /// `upcloud.cooper.dev`.
+    Upcloud,
+}
+
 /// Takes every kind in turn.
 trait Register {
     /// A kind that holds the way into an account.
@@ -40,6 +48,18 @@ trait Register {
 }
 
 fn all(register: &mut impl Register) {
+    for provider in ProviderName::value_variants() {
+        of(*provider, register);
+    }
+}
+
+fn of(provider: ProviderName, register: &mut impl Register) {
+    match provider {
+        ProviderName::Upcloud => upcloud(register),
+    }
+}
+
+fn upcloud(register: &mut impl Register) {
     let accounts = register.accounts::<Account>();
     register.kind::<ObjectStorageService>(&accounts);
     register.kind::<Bucket>(&accounts);
@@ -51,9 +71,12 @@ fn all(register: &mut impl Register) {
     register.kind::<StaticWebsite>(&accounts);
 }
 
-/// Sets up the controllers of all kinds.
-pub fn set_up(setup: &mut Setup<'_>) {
-    all(setup);
+/// Sets up the controllers of these providers' kinds, of each provider once.
+pub fn set_up(setup: &mut Setup<'_>, providers: &[ProviderName]) {
+    let known = ProviderName::value_variants();
+    for provider in known.iter().filter(|known| providers.contains(known)) {
+        of(*provider, setup);
+    }
 }
 
 impl Register for Setup<'_> {

@@ -38,7 +38,7 @@ start prometheus "$(command -v prometheus)" --config.file "$dir/prometheus.yaml"
     --web.listen-address 127.0.0.1:0
 address=
 for _ in $(seq 300); do
-    address=$(sed -n 's/.*msg="Listening on".*address=\(127[^ ]*\).*/\1/p' "$dir/prometheus.log" | head -n 1)
+    address=$(sed -n 's/.*msg="Listening on".*address=\(127[^ ]*\).*/\1/p' "$dir/prometheus.log" 2>/dev/null | head -n 1) || true
     [ -z "$address" ] || break
     sleep 0.1
 done
@@ -50,12 +50,20 @@ began=$(date +%s)
 credentials
 kubectl apply -k "$dir/overlay/demo" >/dev/null
 kubectl wait --for=condition=Ready --timeout=180s iamuser --all -n demo >/dev/null
-say "the samples are Ready; a key is rotated and a bucket goes and comes, for the picture"
+say "the samples are Ready; a key is rotated and a website goes and comes, for the picture"
 kubectl annotate iamuser --all -n demo cooper.dev/rotate=now >/dev/null
 sleep 15
-kubectl delete bucket logs -n demo --wait=false >/dev/null
-sleep 10
+# Nobody uses it, so it goes at once. What becomes Ready now is seen as a rate; what did before the first scrape of its series is not.
+kubectl delete staticwebsite --all -n demo --timeout=60s >/dev/null
+sleep 5
 kubectl apply -k "$dir/overlay/demo" >/dev/null
+# And something is not Ready.
+kubectl apply -f - >/dev/null <<'YAML'
+apiVersion: upcloud.cooper.dev/v1alpha1
+kind: Bucket
+metadata: {name: early, namespace: demo}
+spec: {serviceRef: {name: not-yet}}
+YAML
 sleep 10
 say "asking every query"
 python3 deploy/monitoring/check.py "http://$address" "$began" "$drawing"

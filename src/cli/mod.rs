@@ -170,6 +170,24 @@ mod tests {
     }
 
     #[test]
+    fn a_provider_that_nobody_knows_is_refused_by_name() {
+        let run = |providers| {
+            let arguments = ["cooper", "run", "--providers", providers].map(OsString::from);
+            parse(&arguments).err().map(|error| error.to_string())
+        };
+        assert_eq!(run("upcloud"), None);
+        assert_eq!(run("upcloud,upcloud"), None);
+        for (providers, complaint) in [
+            ("upcloud,elsewhere", "invalid value 'elsewhere'"),
+            ("", "a value is required"),
+        ] {
+            let said = run(providers).unwrap();
+            assert!(said.contains(complaint), "{said}");
+            assert!(said.contains("[possible values: upcloud]"), "{said}");
+        }
+    }
+
+    #[test]
     fn every_command_for_people_shows_an_example() {
         for command in [
             "plan", "import", "keys", "usage", "regions", "status", "release",

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     app::{App, Options},
     engine::{clock::Clock, controller::Scope, core::Settings},
+    kinds::ProviderName,
     lease::Terms,
     server,
     telemetry::{self, Level},
@@ -26,6 +27,9 @@ pub struct Run {
     /// Kubeconfig to use outside a cluster. Without it: KUBECONFIG or the Pod's ServiceAccount.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+    /// Providers to work for: their CRDs are waited for, those of others may be missing.
+    #[arg(long, value_name = "NAME", value_enum, value_delimiter = ',', default_values_t = ProviderName::value_variants().to_vec())]
+    providers: Vec<ProviderName>,
     /// Watch one namespace only.
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
@@ -93,6 +97,7 @@ impl Run {
         let config = self.config().await?;
         let lease = self.terms()?;
         let options = Options {
+            providers: self.providers,
             scope: self.namespace.map_or(Scope::Cluster, Scope::Namespace),
             settings: Settings {
                 drift: Duration::from_secs(self.drift_interval),

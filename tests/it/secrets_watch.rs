@@ -30,7 +30,7 @@ async fn issued(scene: &mut Scene) {
 
 /// The right that the overlay grants in the whole cluster, in the namespace of this test.
 async fn grant(scene: &Scene) {
-    let text = fs::read_to_string(repository("deploy/secrets-watch/rbac.yaml")).unwrap();
+    let text = fs::read_to_string(repository("deploy/components/secrets-watch/rbac.yaml")).unwrap();
     let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
     let rules = &objects[0]["rules"];
     make::<Role>(

@@ -41,11 +41,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
+{{/* The CRDs of the providers asked for, by file. As YAML. */}}
+{{- define "cooper.crds" -}}
+{{- $crds := dict }}
+{{- $known := list }}
+{{- range $path, $text := .Files.Glob "files/crds/*_*.yaml" }}
+{{- $provider := base $path | splitList "." | first }}
+{{- $known = append $known $provider | uniq }}
+{{- if has $provider $.Values.providers }}
+{{- $_ := set $crds $path (toString $text | fromYaml) }}
+{{- end }}
+{{- end }}
+{{- range .Values.providers }}
+{{- if not (has . $known) }}
+{{- fail (printf "providers: %q is not known; there is %s" . (join ", " $known)) }}
+{{- end }}
+{{- end }}
+{{- toYaml $crds }}
+{{- end -}}
+
 {{/* Kinds by API group, as the CRDs say: {group: {kinds: [plural], issuers: [plural of those that issue keys]}}. As YAML. */}}
 {{- define "cooper.groups" -}}
 {{- $groups := dict }}
-{{- range $path, $text := .Files.Glob "files/crds/*_*.yaml" }}
-{{- $spec := (toString $text | fromYaml).spec }}
+{{- range $path, $crd := include "cooper.crds" . | fromYaml }}
+{{- $spec := $crd.spec }}
 {{- $group := get $groups $spec.group | default (dict "kinds" list "issuers" list) }}
 {{- $kinds := append $group.kinds $spec.names.plural }}
 {{- $issuers := $group.issuers }}
@@ -85,11 +104,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create, update, delete]
-{{- if .Values.secrets.watch }}
-- apiGroups: [""]
-  resources: [secrets]
-  verbs: [list, watch]
-{{- end }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

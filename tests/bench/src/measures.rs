@@ -295,7 +295,9 @@ pub async fn beside(stage: &Stage, size: &Size) -> anyhow::Result<Beside> {
     operator.end().await?;
 
     eprintln!("  deleted Secrets, with secrets.watch");
-    stage.install("deploy/secrets-watch/rbac.yaml").await?;
+    stage
+        .install("deploy/components/secrets-watch/rbac.yaml")
+        .await?;
     let watch = Flags {
         watch: true,
         ..flags

@@ -4,12 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use cooper::app::{App, Options};
 use cooper::engine::{
     clock::Clock,
     controller::Scope,
     core::{Core, Settings},
 };
+use cooper::kinds::ProviderName;
 use cooper::lease::Terms;
 use cooper::wire::{Open, Side, Verdict, Wire, is_watch};
 use futures::future::BoxFuture;
@@ -74,6 +76,7 @@ impl Operator {
         // Once a process, whoever is first; a second provider would make every client panic.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let options = Options {
+            providers: ProviderName::value_variants().to_vec(),
             scope,
             settings: start.settings,
             fence_namespace: Some(SYSTEM.to_owned()),
