@@ -142,7 +142,7 @@ fn good_documents_pass() {
             &json!(["arn:aws:s3:::a", "arn:aws:s3:::a/*"]),
         ),
         json!({"Version": "2008-10-17", "Id": "x", "Statement": {"Sid": "s", "Effect": "Deny", "NotAction": "a", "NotResource": "b",
-               "Condition": {"StringEquals": {"k": "v"}}}}),
+               "Condition": {"StringEquals": {"k": "v"}, "Bool": {"b": true}, "NumericLessThan": {"n": [1, "2"]}}}}),
     ];
     for document in good {
         assert_eq!(validate(&document), Ok(()), "{document}");
@@ -217,6 +217,14 @@ fn mistakes_are_named_with_their_place() {
             with("Condition", json!({"Bool": true})),
             "Statement[0].Condition must be an object",
         ),
+        (
+            with("Condition", json!({"StringEquals": {"k": {"k": "v"}}})),
+            "then a value or a list of values",
+        ),
+        (
+            with("Condition", json!({"StringEquals": {"k": [["v"]]}})),
+            "then a value or a list of values",
+        ),
         (with("Sid", json!(1)), "Statement[0].Sid must be text"),
         (with("Action", json!("a".repeat(6200))), "at most 6144"),
     ] {
@@ -240,6 +248,10 @@ fn a_trust_policy_names_a_principal_and_no_resource() {
             "Principal must be \"*\" or an object",
         ),
         (json!({"Principal": {}}), "Principal must be"),
+        (
+            json!({"Principal": {"AWS": {"AWS": "*"}}}),
+            "Principal must be",
+        ),
         (
             json!({"Principal": "*", "Resource": "*"}),
             "unknown member \"Resource\"",
