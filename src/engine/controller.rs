@@ -66,8 +66,14 @@ pub trait Controlled<K: Watched>: Send + Sync + 'static {
     /// A wake-up for it is about to be queued.
     fn woken(&self, wake: &Wake);
 
+    /// A wake-up or a pass was over one that is not there (any more): nothing of it need be remembered.
+    fn absent(&self, target: &Target);
+
     /// What it shows, for metrics.
     fn report(&self, stored: &Guarded<K>) -> Report;
+
+    /// How many resources something is remembered of between passes.
+    fn remembered(&self) -> usize;
 
     /// When the remote was looked at that was looked at least recently.
     fn oldest_look(&self) -> Option<Timestamp>;
@@ -188,13 +194,14 @@ async fn one<K: Watched, C: Controlled<K>>(
     // Behind the gate of a standby it may have waited for days: what it is now counts, if it still is.
     let found = ObjectRef::new(&target.name).within(&target.namespace);
     let Some(stored) = store.get(&found) else {
+        kind.absent(&target);
         return target;
     };
     // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
     // Dropping the controller, as a crash does, ends it too.
     let core = Arc::clone(kind.core());
     let began = tokio::time::Instant::now();
-    let task = AbortOnDropHandle::new(tokio::spawn(kind.pass(stored)));
+    let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(stored)));
     if let Err(error) = task.await {
         tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
         core.metrics.panicked(&target.kind);
@@ -202,6 +209,9 @@ async fn one<K: Watched, C: Controlled<K>>(
         core.wakes.at(&target, Some(again));
     }
     core.metrics.took(&target.kind, began.elapsed());
+    if store.get(&found).is_none() {
+        kind.absent(&target);
+    }
     target
 }
 
@@ -234,6 +244,7 @@ fn surveyor<K: Watched, C: Controlled<K>>(
         Some(Survey {
             kind: K::kind(&()).into_owned(),
             reports: objects.iter().map(|object| kind.report(object)).collect(),
+            remembered: kind.remembered(),
             oldest_look: kind.oldest_look(),
             in_flight: in_flight.load(Ordering::Relaxed),
         })
