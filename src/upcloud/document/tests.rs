@@ -234,6 +234,15 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
+fn a_message_about_a_long_name_still_says_what_is_allowed() {
+    let mut document = allow(&json!("a"), &json!("*"));
+    document["n".repeat(300_000)] = json!(1);
+    let complaint = validate(&document).unwrap_err();
+    assert!(complaint.ends_with("allowed are Version, Id, Statement"));
+    assert!(complaint.len() < 300, "{} bytes", complaint.len());
+}
+
+#[test]
 fn a_trust_policy_names_a_principal_and_no_resource() {
     let trust = |members: Value| {
         let mut document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole"}]});

@@ -40,6 +40,9 @@ pub fn validate_trust(document: &Value) -> Result<(), String> {
     }
 }
 
+/// Characters of a name that a message shows: what to do instead must not be cut off behind it.
+const SHOWN: usize = 100;
+
 enum Kind {
     Permission,
     Trust,
@@ -197,7 +200,8 @@ fn one_of<'a>(
 fn known(members: &Map<String, Value>, allowed: &[&str], at: &str) -> Result<(), String> {
     match members.keys().find(|key| !allowed.contains(&key.as_str())) {
         Some(unknown) => Err(format!(
-            "{at} has an unknown member {unknown:?}; allowed are {}",
+            "{at} has an unknown member {:?}; allowed are {}",
+            unknown.chars().take(SHOWN).collect::<String>(),
             allowed.join(", ")
         )),
         None => Ok(()),
