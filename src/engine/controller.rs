@@ -210,6 +210,7 @@ async fn one<K: Watched, C: Controlled<K>>(
     }
     core.metrics.took(&target.kind, began.elapsed());
     if store.get(&found).is_none() {
+        core.wakes.at(&target, None);
         kind.absent(&target);
     }
     target
