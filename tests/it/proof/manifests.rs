@@ -8,6 +8,7 @@
 //! `make test` plays a share in which every class and every kind is, `make proof PART=manifests` more than a thousand. `COOPER_SEED` makes
 //! others; `COOPER_ONLY=types/Bucket/7` plays one, `COOPER_ONLY=types` a class.
 
+mod around;
 mod documents;
 mod draft;
 mod generate;

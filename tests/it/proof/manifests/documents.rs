@@ -61,11 +61,6 @@ fn shapes(is_trust: bool) -> Vec<Bad> {
         document[field] = value;
         document
     };
-    let within = |field: &str, value: Value| {
-        let mut document = good(is_trust);
-        document["Statement"][0][field] = value;
-        document
-    };
     let mut all = vec![
         bad("lacks everything", json!({"a": 1})),
         bad(
@@ -99,6 +94,24 @@ fn shapes(is_trust: bool) -> Vec<Bad> {
             "has a member of JavaScript",
             whole("__proto__", json!({"Effect": "Allow"})),
         ),
+    ];
+    all.extend(statements(is_trust));
+    all
+}
+
+fn statements(is_trust: bool) -> Vec<Bad> {
+    let bad = |about: &str, document: Value| Bad {
+        about: about.to_owned(),
+        document,
+        raw: b"null".to_vec(),
+        expect: Expect::Explained,
+    };
+    let within = |field: &str, value: Value| {
+        let mut document = good(is_trust);
+        document["Statement"][0][field] = value;
+        document
+    };
+    let mut all = vec![
         bad(
             "has an effect in lower case",
             within("Effect", json!("allow")),

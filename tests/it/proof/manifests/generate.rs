@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use serde_json::Value;
 
 use super::draft::{Case, Class, Draft, Manifest, Name};
-use super::{documents, relations, shapes, words};
+use super::{around, documents, relations, shapes, words};
 use crate::admission::schema::{self, Kind};
 
 /// No class has so many of one kind.
@@ -66,8 +66,8 @@ fn drafts(class: Class, case: &Case, dice: &mut StdRng) -> Vec<Draft> {
         Class::References => relations::references(case),
         Class::Cycles => relations::cycles(case),
         Class::Documents => documents::documents(case),
-        Class::Metadata => relations::metadata(case),
-        Class::Stored => relations::stored(case),
+        Class::Metadata => around::metadata(case),
+        Class::Stored => around::stored(case, dice),
     }
 }
 

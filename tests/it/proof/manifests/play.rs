@@ -24,7 +24,7 @@ const STEPS: [Duration; 4] = [
     Duration::from_secs(5),
     Duration::from_secs(61),
     Duration::from_secs(350),
-    Duration::from_secs(660),
+    Duration::from_mins(11),
 ];
 /// After so many steps of time, what others put on a resource is taken off.
 const PATIENT: usize = 2;
@@ -62,11 +62,16 @@ pub async fn play(ground: &'static Ground, batch: &[Manifest], crds: Option<&Crd
     if let Some(crds) = crds {
         crds.restore(&stage.scene.namespace).await;
     }
-    let (abandoned, left) = clear(&stage, &subjects).await;
+    let Cleared {
+        abandoned,
+        left,
+        mut wrongs,
+    } = clear(&stage, &subjects).await;
+    wrongs.extend(stage.close(&left).await);
     Played {
         ends,
         abandoned: abandoned.len(),
-        wrongs: stage.close(&left).await,
+        wrongs,
     }
 }
 
@@ -192,21 +197,26 @@ async fn read(stage: &Stage, subject: &Subject) -> Option<Value> {
 /// What came of one that was taken, and of those that came with it.
 async fn came_to(stage: &Stage, manifest: &Manifest, subjects: &[Subject]) -> Result<End, String> {
     let mut end = None;
+    let is_spoilt = manifest.edits.iter().any(|edit| edit.is_status);
     for subject in subjects {
-        let came = patiently(stage, subject).await;
+        let came = patiently(stage, subject, is_spoilt).await;
         let came = came.map_err(|why| format!("{} {}: {why}", subject.kind, subject.name))?;
         end.get_or_insert(came);
     }
     end.ok_or_else(|| format!("nothing was made of {:?}", manifest.about))
 }
 
-async fn patiently(stage: &Stage, subject: &Subject) -> Result<End, String> {
+async fn patiently(stage: &Stage, subject: &Subject, is_spoilt: bool) -> Result<End, String> {
     let begin = Instant::now();
     loop {
         let Some(object) = read(stage, subject).await else {
             // Kubernetes collects what belongs to nobody.
             return Ok(End::Explained("collected".to_owned()));
         };
+        // What is spoilt may be what it said before.
+        if is_spoilt && let Some(warned) = warned(stage, subject).await {
+            return warned;
+        }
         let why = match judge::told(&object) {
             Ok(end) => return Ok(end),
             Err(why) => why,
@@ -233,10 +243,24 @@ async fn warned(stage: &Stage, subject: &Subject) -> Option<Result<End, String>>
     Some(judge::explained(&json!(about.reason), &json!(about.note)))
 }
 
-/// Deletes them all, and waits until they are gone. Who was abandoned, and the names of what may be left at the cloud.
-async fn clear(stage: &Stage, subjects: &[Subject]) -> (BTreeSet<String>, BTreeSet<String>) {
-    let mut abandoned = BTreeSet::new();
-    let mut left = BTreeSet::new();
+/// What became of them when they were deleted.
+#[derive(Default)]
+struct Cleared {
+    /// Who went only by the last way out.
+    abandoned: BTreeSet<String>,
+    /// Names of what may be left at the cloud.
+    left: BTreeSet<String>,
+    wrongs: Vec<String>,
+}
+
+/// Deletes them all, and waits until they are gone.
+async fn clear(stage: &Stage, subjects: &[Subject]) -> Cleared {
+    let mut cleared = Cleared::default();
+    let Cleared {
+        abandoned,
+        left,
+        wrongs,
+    } = &mut cleared;
     for subject in subjects {
         if let Some(object) = read(stage, subject).await.filter(stays) {
             left.extend(remote(&object));
@@ -262,25 +286,53 @@ async fn clear(stage: &Stage, subjects: &[Subject]) -> (BTreeSet<String>, BTreeS
             if turn < if is_ours { LAST } else { PATIENT } {
                 continue;
             }
-            let patch = if is_ours {
-                json!({"metadata": {"annotations": {"cooper.dev/abandon": "true"}}})
+            if is_ours {
+                wrongs.extend(abandon(stage, subject).await);
+                if abandoned.insert(subject.name.clone()) {
+                    left.extend(read(stage, subject).await.iter().flat_map(remote));
+                }
             } else {
-                json!({"metadata": {"finalizers": null}})
-            };
-            if is_ours && abandoned.insert(subject.name.clone()) {
-                left.extend(read(stage, subject).await.iter().flat_map(remote));
-                println!(
-                    "abandoned: {}",
-                    still(stage, &vec![(subject.clone(), meta.clone())]).await
-                );
+                let patch = json!({"metadata": {"finalizers": null}});
+                let _ = merge(stage, subject, &patch).await;
             }
-            let api = stage.scene.api(&subject.kind);
-            let how = PatchParams::default();
-            let _ = api.patch(&subject.name, &how, &Patch::Merge(&patch)).await;
         }
         stage.step(STEPS[turn % STEPS.len()]).await;
     }
-    (abandoned, left)
+    cleared
+}
+
+/// The last way out of one that says why it needs it.
+async fn abandon(stage: &Stage, subject: &Subject) -> Option<String> {
+    let object = read(stage, subject).await?;
+    let told = match warned(stage, subject).await {
+        Some(warned) => warned,
+        None => judge::told(&object),
+    };
+    let patch = json!({"metadata": {"annotations": {"cooper.dev/abandon": "true"}}});
+    if merge(stage, subject, &patch).await.is_err() {
+        // The API server itself lets nobody change it before its status is put right.
+        let (how, patch) = (
+            PatchParams::default(),
+            Patch::Merge(json!({"status": null})),
+        );
+        let api = stage.scene.api(&subject.kind);
+        let _ = api.patch_status(&subject.name, &how, &patch).await;
+    }
+    let why = match told {
+        Ok(End::Explained(_)) => return None,
+        Ok(end) => format!("it says {end:?}"),
+        Err(why) => why,
+    };
+    Some(format!(
+        "{} {} does not go: {why}",
+        subject.kind, subject.name
+    ))
+}
+
+async fn merge(stage: &Stage, subject: &Subject, patch: &Value) -> kube::Result<DynamicObject> {
+    let api = stage.scene.api(&subject.kind);
+    let how = PatchParams::default();
+    api.patch(&subject.name, &how, &Patch::Merge(patch)).await
 }
 
 type There = Vec<(Subject, PartialObjectMeta<DynamicObject>)>;
@@ -323,8 +375,10 @@ async fn still(stage: &Stage, there: &There) -> String {
 /// Whether its remote stays when it goes.
 fn stays(object: &Value) -> bool {
     let spec = &object["spec"];
-    let is_undone = object["metadata"]["annotations"]["cooper.dev/undo"] == "true";
-    is_undone
+    let notes = &object["metadata"]["annotations"];
+    let says = |note: &str| notes[note] == "true";
+    says("cooper.dev/undo")
+        || says("cooper.dev/abandon")
         || spec["deletionPolicy"] == "Orphan"
         || object["status"]["deletionPolicy"] == "Orphan"
 }

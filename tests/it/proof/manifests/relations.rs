@@ -1,9 +1,9 @@
-//! Who names whom: what is not there, what is somebody else's, and those who name each other. And what stands around a spec.
+//! Who names whom: what is not there, what is somebody else's, and those who name each other.
 
 use serde_json::{Value, json};
 
 use super::draft::{Case, Draft, Expect, SELF, UID};
-use crate::admission::schema::{Node, Step, change};
+use crate::admission::schema::{Node, Step};
 
 /// Places of the kind that name a resource: such that have a name and nothing but a namespace beside.
 fn places(case: &Case) -> Vec<Node> {
@@ -242,157 +242,6 @@ fn boundaries(case: &Case, names: &[String; 3]) -> Vec<Draft> {
         let about = format!("{count} services and their policies bound each other");
         let draft = Draft::new(about, &objects[0], Expect::Any);
         drafts.push(objects[1..].iter().fold(draft, Draft::and));
-    }
-    drafts
-}
-
-/// What a condition may still be called when a spec is as good as the sample's.
-pub fn metadata(case: &Case) -> Vec<Draft> {
-    let mut drafts = Vec::new();
-    let is_account = case.kind.kind == "Account";
-    let mut add = |field: &str, value: Value, expect: Expect| {
-        let mut object = case.base.clone();
-        object["metadata"][field] = value.clone();
-        let value: String = value.to_string().chars().take(120).collect();
-        drafts.push(Draft::new(
-            format!("metadata.{field} is {value}"),
-            &object,
-            expect,
-        ));
-    };
-    for note in [
-        "paused",
-        "abandon",
-        "undo",
-        "recreate",
-        "rotate",
-        "release-brake",
-        "in-use",
-        "key",
-        "nobody-knows",
-    ] {
-        let key = format!("cooper.dev/{note}");
-        for text in [
-            "true",
-            "TRUE",
-            "",
-            "yes\n",
-            "\u{202e}eurt",
-            "1970-01-01T00:00:00Z",
-            "9999-12-31T23:59:60Z",
-        ] {
-            let is_pause = note == "paused" && text == "true" && !is_account;
-            let expect = if is_pause {
-                Expect::Explained
-            } else {
-                case.harmless()
-            };
-            add("annotations", json!({key.as_str(): text}), expect);
-        }
-        add(
-            "annotations",
-            json!({key.as_str(): "9".repeat(100_000)}),
-            case.harmless(),
-        );
-    }
-    for label in ["issuer", "credentials", "finalizer", "nobody-knows"] {
-        add(
-            "labels",
-            json!({format!("cooper.dev/{label}"): "upcloud"}),
-            case.harmless(),
-        );
-    }
-    for finalizers in [
-        json!(["example.org/hold"]),
-        json!(["cooper.dev/finalizer"]),
-        json!(["cooper.dev/finalizer", "cooper.dev/finalizer"]),
-        json!(["example.org/a", "cooper.dev/finalizer", "example.org/b"]),
-        json!(["cooper.dev/in-use"]),
-        json!(["foregroundDeletion"]),
-        json!(["orphan"]),
-        json!(["no-domain"]),
-        json!(["cooper.dev/\u{202e}finalizer"]),
-    ] {
-        add("finalizers", finalizers, Expect::Any);
-    }
-    let nobody = "0f6c1f1e-0000-4000-8000-000000000000";
-    for (version, kind, name) in [
-        ("upcloud.cooper.dev/v1alpha1", "Account", "default"),
-        ("v1", "Secret", "upcloud"),
-        ("v1", "Namespace", "kube-system"),
-        ("no.such.group/v1", "Nothing", "nobody"),
-        ("upcloud.cooper.dev/v1alpha1", "Bucket", SELF),
-    ] {
-        let owner = json!({"apiVersion": version, "kind": kind, "name": name, "uid": nobody});
-        add("ownerReferences", json!([owner]), Expect::Any);
-        let blocking = crate::admission::merged(
-            &owner,
-            &json!({"controller": true, "blockOwnerDeletion": true}),
-        );
-        add("ownerReferences", json!([blocking]), Expect::Any);
-    }
-    for (field, value) in [
-        ("ownerReferences", json!([{"kind": "Bucket"}])),
-        ("uid", json!(nobody)),
-        ("generation", json!(-1)),
-        ("deletionTimestamp", json!("2020-01-01T00:00:00Z")),
-        ("deletionGracePeriodSeconds", json!(-9)),
-        ("creationTimestamp", json!("0001-01-01T00:00:00Z")),
-        ("namespace", json!("kube-system")),
-        ("generateName", json!("\u{202e}")),
-        ("selfLink", json!("/")),
-        (
-            "managedFields",
-            json!([{"manager": "cooper", "operation": "Apply", "fieldsV1": {"f:spec": {}}}]),
-        ),
-    ] {
-        add(field, value, Expect::Any);
-    }
-    drafts
-}
-
-/// Objects that the API server took under another schema: their specs, and their statuses after they were Ready.
-pub fn stored(case: &Case) -> Vec<Draft> {
-    let mut drafts = Vec::new();
-    for node in case.places("spec") {
-        let Some(kind) = node.schema["type"].as_str() else {
-            continue;
-        };
-        for value in super::shapes::others(kind).into_iter().chain([Value::Null]) {
-            let about = format!("{} is stored as {value}", node.path());
-            drafts.push(Draft::new(
-                about,
-                &case.with(&node.steps, &value),
-                Expect::Any,
-            ));
-        }
-    }
-    let text = super::words::nested(300, "[", "]");
-    let deep = case.merged(&json!({"spec": {"surplus": super::draft::RAW}}));
-    drafts.push(Draft::raw(
-        "300 levels are stored",
-        &deep,
-        &text,
-        Expect::Any,
-    ));
-    for node in case.places("status") {
-        let Some(kind) = node.schema["type"].as_str() else {
-            continue;
-        };
-        for value in super::shapes::others(kind) {
-            let mut status = json!({"status": {}});
-            if node
-                .steps
-                .iter()
-                .any(|step| *step != Step::Item && *step != Step::Member)
-            {
-                change(&mut status, &case.kind.schema, &node.steps, &|place| {
-                    *place = value.clone()
-                });
-            }
-            let about = format!("{} is stored as {value}", node.path());
-            drafts.push(Draft::new(about, &case.base, Expect::Any).then_status(status));
-        }
     }
     drafts
 }

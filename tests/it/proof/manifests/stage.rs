@@ -30,11 +30,10 @@ fn edit(kind: &str) -> Value {
     match kind {
         "Account" => json!({"requestsPerSecond": 499}),
         // Nothing that the cloud would have to do: it would not be ready meanwhile.
-        "ObjectStorageService" => json!({"deletionPolicy": "Delete"}),
+        "ObjectStorageService" | "CustomDomain" => json!({"deletionPolicy": "Delete"}),
         "Bucket" => json!({"emptyFor": "1s"}),
         "IamPolicy" => json!({"keepVersions": 3}),
         "StaticWebsite" => json!({"singlePage": true}),
-        "CustomDomain" => json!({"deletionPolicy": "Delete"}),
         _ => json!({"exclusive": true}),
     }
 }
