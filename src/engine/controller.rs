@@ -60,13 +60,13 @@ pub trait Controlled<K: Watched>: Send + Sync + 'static {
     /// It was seen in the watch: claims are noted before its first pass.
     fn seen(&self, stored: &Guarded<K>);
 
-    /// It is gone.
+    /// It is gone. Told once more if a pass over it ended later than that.
     fn gone(&self, stored: &Guarded<K>);
 
     /// A wake-up for it is about to be queued.
     fn woken(&self, wake: &Wake);
 
-    /// A wake-up or a pass was over one that is not there (any more): nothing of it need be remembered.
+    /// A wake-up was for one that is not there: nothing of it need be remembered.
     fn absent(&self, target: &Target);
 
     /// What it shows, for metrics.
@@ -201,7 +201,7 @@ async fn one<K: Watched, C: Controlled<K>>(
     // Dropping the controller, as a crash does, ends it too.
     let core = Arc::clone(kind.core());
     let began = tokio::time::Instant::now();
-    let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(stored)));
+    let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(Arc::clone(&stored))));
     if let Err(error) = task.await {
         tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
         core.metrics.panicked(&target.kind);
@@ -209,9 +209,11 @@ async fn one<K: Watched, C: Controlled<K>>(
         core.wakes.at(&target, Some(again));
     }
     core.metrics.took(&target.kind, began.elapsed());
-    if store.get(&found).is_none() {
+    let now = store.get(&found);
+    if now.is_none_or(|now| now.meta().uid != stored.meta().uid) {
+        // It went while the pass was under way: what that left behind would stay, a place that nobody else could have among it.
         core.wakes.at(&target, None);
-        kind.absent(&target);
+        kind.gone(&stored);
     }
     target
 }
