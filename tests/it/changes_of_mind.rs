@@ -229,9 +229,7 @@ async fn a_label_set_before_anybody_noted_it_is_taken_off_when_it_is_wanted_no_m
     scene.merge(kind, name, set(Value::Null)).await;
     scene.start(Arc::new(Open)).await;
     scene
-        .cloud_until("the label is taken off", |cloud| {
-            cloud["labels"] == before
-        })
+        .cloud_until("the label is taken off", |cloud| cloud["labels"] == before)
         .await;
     scene.ready(kind, name).await;
 }

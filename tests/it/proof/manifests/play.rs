@@ -64,9 +64,15 @@ pub async fn play(ground: &'static Ground, batch: &[Manifest], crds: Option<&Crd
     }
     let Cleared {
         abandoned,
-        left,
+        mut left,
         mut wrongs,
     } = clear(&stage, &subjects).await;
+    // Who has lost what stood in its status has lost its claim: what it made is nobody's.
+    let is_spoilt = |manifest: &&Manifest| manifest.edits.iter().any(|edit| edit.is_status);
+    left.extend(batch.iter().filter(is_spoilt).flat_map(|manifest| {
+        let name = manifest.name.resource();
+        [format!("{name}.example.org"), name]
+    }));
     wrongs.extend(stage.close(&left).await);
     Played {
         ends,
