@@ -43,10 +43,10 @@ upgrade: ## from the chart of the version before, with what it had in its care
 	cargo build --workspace --bins
 	@charts/upgrade.sh
 
-# In parts: PART is schedules, storms, hostile, canary, orders or model; SHARE=3/10 is the third tenth of the first three. STATES bounds each
+# In parts: PART is schedules, storms, hostile, manifests, canary, orders or model; SHARE=3/10 is the third tenth of the first four. STATES bounds each
 # setting of the model: one with more is reported as such. More variables are in tests/it/proof/mod.rs.
 proof_tests = $(if $(filter orders,$(PART)),orders::,proof::$(if $(PART),$(PART)::, orders::))
-proof: ## everything that may go wrong: every crash, storms, a cloud that lies; the key protocol, searched; takes hours. PART=storms one part
+proof: ## everything that may go wrong: every crash, storms, a cloud that lies, manifests of all sorts; the key protocol, searched; takes hours. PART=storms one part
 	@tests/cluster/build.sh >/dev/null
 ifneq ($(PART),model)
 	cargo build --workspace --bins --tests

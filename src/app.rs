@@ -38,6 +38,7 @@ use crate::{
     kinds::{self, ProviderName},
     lease::{Election, Terms},
     server::LEADERSHIP,
+    shallow::Shallow,
     wire::{Wire, WireLayer},
 };
 
@@ -276,6 +277,7 @@ async fn led(
 fn client(config: Config, wire: &Arc<dyn Wire>, metrics: &Arc<Metrics>) -> anyhow::Result<Client> {
     let builder = ClientBuilder::try_from(config)?;
     Ok(builder
+        .with_layer(&Shallow)
         .with_layer(&WireLayer::new(Arc::clone(wire)))
         .with_layer(&MeterLayer(Arc::clone(metrics)))
         .build())

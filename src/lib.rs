@@ -3,6 +3,7 @@
 //! - [`engine`] is the loop; it knows neither a kind nor a route.
 //! - [`upcloud`] is one cloud: its typed HTTP client and, one file each, its kinds.
 //! - [`http`] is the one transport all clouds share; [`wire`] the hook in front of every request.
+//! - [`shallow`] keeps what the API server answers readable.
 //! - [`lease`] is the election of the one operator that works.
 //! - [`confidential`] holds text that must not be seen.
 
@@ -14,6 +15,7 @@ pub mod http;
 pub mod kinds;
 pub mod lease;
 pub mod server;
+pub mod shallow;
 pub mod telemetry;
 pub mod upcloud;
 pub mod wire;

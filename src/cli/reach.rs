@@ -17,6 +17,7 @@ use crate::{
         external::AccountKey,
     },
     http::Unmetered,
+    shallow,
     wire::Open,
 };
 
@@ -78,7 +79,7 @@ impl Cluster {
             .clone()
             .unwrap_or_else(|| config.default_namespace.clone());
         let host = config.cluster_url.to_string();
-        let kube = Client::try_from(config).context("cannot build a client for the cluster")?;
+        let kube = shallow::client(config).context("cannot build a client for the cluster")?;
         match tokio::time::timeout(2 * CONNECT, kube.apiserver_version()).await {
             // It answers, be it that it tells strangers nothing of its version.
             Ok(Ok(_) | Err(kube::Error::Api(_))) => {}

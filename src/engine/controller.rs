@@ -60,14 +60,20 @@ pub trait Controlled<K: Watched>: Send + Sync + 'static {
     /// It was seen in the watch: claims are noted before its first pass.
     fn seen(&self, stored: &Guarded<K>);
 
-    /// It is gone.
+    /// It is gone. Told once more if a pass over it ended later than that.
     fn gone(&self, stored: &Guarded<K>);
 
     /// A wake-up for it is about to be queued.
     fn woken(&self, wake: &Wake);
 
+    /// A wake-up was for one that is not there: nothing of it need be remembered.
+    fn absent(&self, target: &Target);
+
     /// What it shows, for metrics.
     fn report(&self, stored: &Guarded<K>) -> Report;
+
+    /// How many resources something is remembered of between passes.
+    fn remembered(&self) -> usize;
 
     /// When the remote was looked at that was looked at least recently.
     fn oldest_look(&self) -> Option<Timestamp>;
@@ -188,13 +194,14 @@ async fn one<K: Watched, C: Controlled<K>>(
     // Behind the gate of a standby it may have waited for days: what it is now counts, if it still is.
     let found = ObjectRef::new(&target.name).within(&target.namespace);
     let Some(stored) = store.get(&found) else {
+        kind.absent(&target);
         return target;
     };
     // A task of its own: a bug that panics ends this pass, not the stream that all objects of the kind hang on.
     // Dropping the controller, as a crash does, ends it too.
     let core = Arc::clone(kind.core());
     let began = tokio::time::Instant::now();
-    let task = AbortOnDropHandle::new(tokio::spawn(kind.pass(stored)));
+    let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(Arc::clone(&stored))));
     if let Err(error) = task.await {
         tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
         core.metrics.panicked(&target.kind);
@@ -202,6 +209,12 @@ async fn one<K: Watched, C: Controlled<K>>(
         core.wakes.at(&target, Some(again));
     }
     core.metrics.took(&target.kind, began.elapsed());
+    let now = store.get(&found);
+    if now.is_none_or(|now| now.meta().uid != stored.meta().uid) {
+        // It went while the pass was under way: what that left behind would stay, a place that nobody else could have among it.
+        core.wakes.at(&target, None);
+        kind.gone(&stored);
+    }
     target
 }
 
@@ -234,6 +247,7 @@ fn surveyor<K: Watched, C: Controlled<K>>(
         Some(Survey {
             kind: K::kind(&()).into_owned(),
             reports: objects.iter().map(|object| kind.report(object)).collect(),
+            remembered: kind.remembered(),
             oldest_look: kind.oldest_look(),
             in_flight: in_flight.load(Ordering::Relaxed),
         })

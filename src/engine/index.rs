@@ -61,6 +61,12 @@ impl References {
         before.into_iter().map(|old| old.target).collect()
     }
 
+    /// How many resources name others or are named.
+    pub fn size(&self) -> usize {
+        let links = locked(&self.0);
+        links.names.len() + links.named_by.len()
+    }
+
     /// Whether `target` exists, as far as the watches have shown.
     pub fn knows(&self, target: &Target) -> bool {
         locked(&self.0).names.contains_key(target)
@@ -142,6 +148,12 @@ pub struct Owner {
 }
 
 impl Owners {
+    /// How many places are taken or wanted, and by how many.
+    pub fn size(&self) -> usize {
+        let all = locked(&self.0);
+        all.claims.len() + all.held.len() + all.refused.len()
+    }
+
     /// Notes that `owner` stands for `place`, and answers who else does with an older claim.
     ///
     /// Older means created earlier; the uid decides between twins. All claims are kept, so when the older one goes the younger takes over.
@@ -178,9 +190,14 @@ impl Owners {
         locked(&self.0).leave(place, uid)
     }
 
-    /// Forgets every place of `uid`, those included that it only reserved. Answers who else stands or wants to stand there.
-    pub fn forget(&self, uid: &str) -> Vec<Target> {
+    /// Forgets every place of `uid`, those included that it only reserved or was sent away from. Answers who else stands or wants to
+    /// stand there.
+    pub fn forget(&self, uid: &str, resource: &Target) -> Vec<Target> {
         let mut all = locked(&self.0);
+        all.refused.retain(|_, refused| {
+            refused.remove(resource);
+            !refused.is_empty()
+        });
         let held = all.held.get(uid).cloned().unwrap_or_default();
         held.iter()
             .flat_map(|place| all.leave(place, uid))
@@ -298,9 +315,26 @@ mod tests {
         let owners = Owners::default();
         assert_eq!(owners.reserve("p", &owner("first", 10)), None);
         assert!(owners.reserve("p", &owner("second", 20)).is_some());
-        assert_eq!(owners.forget("uid-second"), []);
-        assert_eq!(owners.forget("uid-first"), [target("second")]);
+        assert_eq!(
+            owners.forget("uid-first", &target("first")),
+            [target("second")]
+        );
         assert_eq!(owners.reserve("p", &owner("second", 20)), None);
         assert_eq!(owners.release("p", "uid-second"), []);
+    }
+
+    #[test]
+    fn who_was_sent_away_and_is_gone_is_not_remembered() {
+        let owners = Owners::default();
+        assert_eq!(owners.reserve("p", &owner("first", 10)), None);
+        let before = owners.size();
+        for number in 0..10 {
+            let other = owner(&format!("other-{number}"), 20);
+            assert!(owners.reserve("p", &other).is_some());
+            assert_eq!(owners.forget(&other.uid, &other.resource), []);
+        }
+        assert_eq!(owners.size(), before);
+        assert_eq!(owners.forget("uid-first", &target("first")), []);
+        assert_eq!(owners.size(), 0);
     }
 }

@@ -125,6 +125,11 @@ impl Memory {
         **slot = Memo { woken, due, ..memo };
     }
 
+    /// How many resources something is remembered of.
+    pub fn size(&self) -> usize {
+        self.all().of.len()
+    }
+
     /// How many resources have a look at their Secret before them.
     pub fn issuers(&self) -> usize {
         self.all().issuers

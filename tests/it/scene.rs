@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cooper::engine::{clock::Clock, controller::Scope, core::Settings};
+use cooper::engine::{
+    clock::Clock,
+    controller::Scope,
+    core::{Core, Settings},
+};
 use cooper::wire::{Open, Wire};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
@@ -123,6 +127,12 @@ impl Scene {
         };
         let scope = Scope::Namespace(self.namespace.to_string());
         Operator::launch(self.ground, scope, start).await
+    }
+
+    /// What the controllers of the running operator share.
+    pub fn core(&self) -> Arc<Core> {
+        let operator = self.operator.as_ref().expect("a running operator");
+        Arc::clone(&operator.core)
     }
 
     /// Asks the operator to stop and waits until it has.

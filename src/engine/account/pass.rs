@@ -113,6 +113,10 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
 
     fn woken(&self, _: &Wake) {}
 
+    fn absent(&self, target: &Target) {
+        self.close(&key_of(target));
+    }
+
     fn report(&self, stored: &Guarded<A>) -> Report {
         let status = match stored {
             Guarded::Whole(account) => account.status().cloned(),
@@ -125,6 +129,11 @@ impl<A: Provider> Controlled<A> for Accounts<A> {
             deleted: stored.meta().deletion_timestamp.as_ref().map(|at| at.0),
             ..Report::default()
         }
+    }
+
+    fn remembered(&self) -> usize {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.len() + self.sessions.waiting()
     }
 
     fn oldest_look(&self) -> Option<Timestamp> {

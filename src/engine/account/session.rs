@@ -83,6 +83,21 @@ impl<A: Provider> Sessions<A> {
         waiting.remove(account).unwrap_or_default()
     }
 
+    /// Who is gone waits for nothing.
+    pub fn forget(&self, who: &Target) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.retain(|_, waiting| {
+            waiting.remove(who);
+            !waiting.is_empty()
+        });
+    }
+
+    /// How many wait for sessions, and for how many.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.len() + waiting.values().map(BTreeSet::len).sum::<usize>()
+    }
+
     fn found(
         sessions: &HashMap<AccountKey, Session<A::Cloud>>,
         account: &AccountKey,

@@ -37,6 +37,8 @@ pub struct Survey {
     pub kind: String,
     /// Every resource.
     pub reports: Vec<Report>,
+    /// How many resources something is remembered of.
+    pub remembered: usize,
     /// Of all looks at remotes, each resource's last one, the oldest.
     pub oldest_look: Option<Timestamp>,
     /// Passes under way.
@@ -59,6 +61,7 @@ pub struct State {
     oldest_deletion: Gauges<1>,
     drift_age: Gauges<1>,
     stored: Gauges<1>,
+    remembered: Gauges<1>,
     keys: Gauges<1>,
     keys_by_age: Gauges<1>,
     oldest_key: Number,
@@ -105,6 +108,7 @@ impl State {
             oldest_deletion: new.gauges("oldest_deletion_seconds"),
             drift_age: new.gauges("drift_age_seconds"),
             stored: new.gauges("stored_objects"),
+            remembered: new.gauges("remembered_objects"),
             keys: new.gauges("keys"),
             keys_by_age: new.gauges("keys_by_age"),
             oldest_key: new.gauge("oldest_key_seconds"),
@@ -128,6 +132,7 @@ impl State {
             &self.oldest_deletion,
             &self.drift_age,
             &self.stored,
+            &self.remembered,
             &self.keys,
             &self.keys_by_age,
         ] {
@@ -140,6 +145,7 @@ impl State {
             let kind = || [("kind", survey.kind.clone())];
             set(&self.in_flight, kind(), survey.in_flight);
             set(&self.stored, kind(), survey.reports.len());
+            set(&self.remembered, kind(), survey.remembered);
             let since = |moment: Option<Timestamp>| moment.map_or(0.0, |moment| age(moment, now));
             self.drift_age
                 .get_or_create(&kind())

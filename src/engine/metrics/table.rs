@@ -52,6 +52,7 @@ metrics! {
     "oldest_deletion_seconds" "gauge" ["kind"] "How long the deletion that was asked for first has been waiting; 0 if there is none.";
     "drift_age_seconds" "gauge" ["kind"] "How long ago the remote was looked at that was looked at least recently.";
     "stored_objects" "gauge" ["kind"] "Objects in memory.";
+    "remembered_objects" "gauge" ["kind"] "Resources of which something is remembered between passes; no more than there are.";
     "keys" "gauge" ["state"] "Access keys in the ledgers: current, overlap and inactive (replaced, kept on purpose), minting, unresolved (an answer was lost), revoking.";
     "keys_by_age" "gauge" ["age"] "Keys in Secrets by age, each in one class: 1d, 7d, 30d, 90d, 180d, 365d (at most that old), older, unknown.";
     "oldest_key_seconds" "gauge" [] "Age of the oldest key in a Secret; 0 if there is none.";

@@ -12,7 +12,7 @@ use crate::engine::{
     brake::Part,
     controller::Controlled,
     core::Core,
-    external::{External, Ref},
+    external::{External, Ref, Target},
     guarded::Guarded,
     intent::{self, Intent, RELEASE_BRAKE},
     memory::Memory,
@@ -127,10 +127,10 @@ impl<K: External> Controlled<K> for Engine<K> {
 
     fn gone(&self, stored: &Guarded<K>) {
         let target = target_of::<K>(stored.meta());
-        self.memory.forget(&target);
+        self.absent(&target);
         // Also what it only reserved: a refused resource has nothing in its status.
         let uid = stored.meta().uid.as_deref().unwrap_or_default();
-        self.core.pass_on(&self.core.owners.forget(uid));
+        self.core.pass_on(&self.core.owners.forget(uid, &target));
         if let Some(account) = self.core.brakes.gone(uid) {
             self.core.wakes.wake(&account, Cause::Woken);
         }
@@ -138,6 +138,11 @@ impl<K: External> Controlled<K> for Engine<K> {
 
     fn woken(&self, wake: &Wake) {
         self.memory.wake(&wake.target, wake.cause);
+    }
+
+    fn absent(&self, target: &Target) {
+        self.memory.forget(target);
+        self.sessions.forget(target);
     }
 
     fn report(&self, stored: &Guarded<K>) -> Report {
@@ -155,6 +160,10 @@ impl<K: External> Controlled<K> for Engine<K> {
             key: status.key,
             ledger: status.keys,
         }
+    }
+
+    fn remembered(&self) -> usize {
+        self.memory.size()
     }
 
     fn oldest_look(&self) -> Option<Timestamp> {

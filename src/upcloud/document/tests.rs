@@ -142,7 +142,7 @@ fn good_documents_pass() {
             &json!(["arn:aws:s3:::a", "arn:aws:s3:::a/*"]),
         ),
         json!({"Version": "2008-10-17", "Id": "x", "Statement": {"Sid": "s", "Effect": "Deny", "NotAction": "a", "NotResource": "b",
-               "Condition": {"StringEquals": {"k": "v"}}}}),
+               "Condition": {"StringEquals": {"k": "v"}, "Bool": {"b": true}, "NumericLessThan": {"n": [1, "2"]}}}}),
     ];
     for document in good {
         assert_eq!(validate(&document), Ok(()), "{document}");
@@ -217,12 +217,29 @@ fn mistakes_are_named_with_their_place() {
             with("Condition", json!({"Bool": true})),
             "Statement[0].Condition must be an object",
         ),
+        (
+            with("Condition", json!({"StringEquals": {"k": {"k": "v"}}})),
+            "then a value or a list of values",
+        ),
+        (
+            with("Condition", json!({"StringEquals": {"k": [["v"]]}})),
+            "then a value or a list of values",
+        ),
         (with("Sid", json!(1)), "Statement[0].Sid must be text"),
         (with("Action", json!("a".repeat(6200))), "at most 6144"),
     ] {
         let complaint = validate(&document).unwrap_err();
         assert!(complaint.contains(words), "{words:?} in {complaint:?}");
     }
+}
+
+#[test]
+fn a_message_about_a_long_name_still_says_what_is_allowed() {
+    let mut document = allow(&json!("a"), &json!("*"));
+    document["n".repeat(300_000)] = json!(1);
+    let complaint = validate(&document).unwrap_err();
+    assert!(complaint.ends_with("allowed are Version, Id, Statement"));
+    assert!(complaint.len() < 300, "{} bytes", complaint.len());
 }
 
 #[test]
@@ -240,6 +257,10 @@ fn a_trust_policy_names_a_principal_and_no_resource() {
             "Principal must be \"*\" or an object",
         ),
         (json!({"Principal": {}}), "Principal must be"),
+        (
+            json!({"Principal": {"AWS": {"AWS": "*"}}}),
+            "Principal must be",
+        ),
         (
             json!({"Principal": "*", "Resource": "*"}),
             "unknown member \"Resource\"",

@@ -40,6 +40,9 @@ pub fn validate_trust(document: &Value) -> Result<(), String> {
     }
 }
 
+/// Characters of a name that a message shows: what to do instead must not be cut off behind it.
+const SHOWN: usize = 100;
+
 enum Kind {
     Permission,
     Trust,
@@ -116,11 +119,30 @@ fn statement(statement: &Value, at: &str, kind: &Kind) -> Result<(), String> {
         Kind::Trust => principal(members, at)?,
     }
     match members.get("Condition") {
-        Some(Value::Object(operators)) if operators.values().all(Value::is_object) => Ok(()),
+        Some(Value::Object(operators)) if operators.values().all(is_comparison) => Ok(()),
         Some(_) => Err(format!(
-            "{at}.Condition must be an object: operator, then key, then values"
+            "{at}.Condition must be an object: operator, then key, then a value or a list of values"
         )),
         None => Ok(()),
+    }
+}
+
+/// Whether it is an object of keys, each with what it is compared with.
+fn is_comparison(keys: &Value) -> bool {
+    let is_plain = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
+    keys.as_object().is_some_and(|keys| {
+        keys.values().all(|values| match values {
+            Value::Array(values) => values.iter().all(is_plain),
+            value => is_plain(value),
+        })
+    })
+}
+
+/// Whether it is text or a list of texts.
+fn is_text(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(Value::is_string),
+        value => value.is_string(),
     }
 }
 
@@ -153,7 +175,7 @@ fn strings(
 
 fn principal(members: &Map<String, Value>, at: &str) -> Result<(), String> {
     match one_of(members, "Principal", "NotPrincipal", at)? {
-        (_, Value::Object(kinds)) if !kinds.is_empty() => Ok(()),
+        (_, Value::Object(kinds)) if !kinds.is_empty() && kinds.values().all(is_text) => Ok(()),
         (_, Value::String(all)) if all == "*" => Ok(()),
         (name, _) => Err(format!(
             "{at}.{name} must be \"*\" or an object such as {{\"AWS\": [\"<arn>\"]}}"
@@ -178,7 +200,8 @@ fn one_of<'a>(
 fn known(members: &Map<String, Value>, allowed: &[&str], at: &str) -> Result<(), String> {
     match members.keys().find(|key| !allowed.contains(&key.as_str())) {
         Some(unknown) => Err(format!(
-            "{at} has an unknown member {unknown:?}; allowed are {}",
+            "{at} has an unknown member {:?}; allowed are {}",
+            unknown.chars().take(SHOWN).collect::<String>(),
             allowed.join(", ")
         )),
         None => Ok(()),

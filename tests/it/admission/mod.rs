@@ -7,9 +7,9 @@
 mod bounds;
 mod desk;
 mod meanings;
-mod rows;
+pub mod rows;
 mod rules;
-mod schema;
+pub mod schema;
 mod text;
 
 use serde_json::{Value, json};

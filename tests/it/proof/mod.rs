@@ -1,8 +1,8 @@
 //! The proof: nothing is lost, nothing foreign is touched, whatever fails and whenever.
 //!
 //! [`schedules`] cut the operator's connections at every single request, [`storms`] let everything fail at random, [`hostile`] has a
-//! cloud that answers with rubbish, [`canary`] looks for secrets where none may be. What must hold at the end of each is one list,
-//! [`world`].
+//! cloud that answers with rubbish, [`manifests`] are what users should not write, [`canary`] looks for secrets where none may be. What must
+//! hold at the end of the first is one list, [`world`].
 //!
 //! `make test` plays a share of it, `make proof` all of it. The environment says what:
 //!
@@ -10,14 +10,15 @@
 //! |---|---|
 //! | `COOPER_PROOF` | `full`: everything. Not set: a share, the same at every run |
 //! | `COOPER_SHARE` | Of everything a part: `3/10` is the third tenth. Ten runs with all tenths are one run of all |
-//! | `COOPER_SEED` | Another share of the schedules, and with `COOPER_ONLY=storm` the one storm of this seed |
-//! | `COOPER_ONLY` | Only schedules whose name begins so, as in `adopt/late/overlap/17`; only storms: `storm` |
+//! | `COOPER_SEED` | Another share of the schedules, other manifests, and with `COOPER_ONLY=storm` the one storm of this seed |
+//! | `COOPER_ONLY` | Only schedules or manifests whose name begins so, as in `adopt/late/overlap/17`, `types/Bucket/7`; only storms: `storm` |
 //! | `COOPER_LANES` | How many are played at once. Default: twice the processors, at least 4 |
 //!
 //! What fails prints the command that plays it again.
 
 mod canary;
 mod hostile;
+mod manifests;
 mod scenario;
 mod schedules;
 mod stage;
