@@ -91,7 +91,10 @@ kind: Kustomization
 resources: [../demo]
 patches:
   - target: {group: upcloud.cooper.dev, kind: "[^A].*"}
-    patch: '[{op: add, path: /spec/adoption, value: IfExists}]'
+    patch: |-
+      - op: add
+        path: /spec/adoption
+        value: IfExists
 """
 
 # Granted, and never asked for as a request of its own.

@@ -18,7 +18,7 @@ cargo build --quiet --workspace --bins
 archive=$(image/build.sh)
 work=$(mktemp -d)
 # The node ends with this script, however that ends.
-trap 'tests/node/down.sh "$work/node" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'status=$?; [ ! -e "$work/node" ] || tests/node/down.sh "$work/node" || status=1; rm -rf "$work"; exit $status' EXIT
 trap 'exit 130' INT TERM
 tests/node/images.sh "$work"
 tests/node/up.sh "$work/node" "$work/pause.tar" "$work/client.tar" "$archive"
