@@ -32,8 +32,7 @@ out="${COOPER_IMAGE_OUT:-$build/$place}"
 mkdir -p "$out"
 
 # What the time of everything in the image is. Outside a clone the caller says it.
-: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || echo 0)}"
-export SOURCE_DATE_EPOCH
+epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 revision=$(git describe --always --dirty --abbrev=40 --match '' 2>/dev/null || echo unknown)
 
 # --target is named so that the flags are not applied to macros and build scripts, which are loaded by the compiler and cannot be static.
@@ -60,14 +59,15 @@ CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
 export CARGO_ENCODED_RUSTFLAGS
 # Paths in the C code of dependencies: their folder is in the registry, what they generate is in the build's.
 export CFLAGS="-ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=/cargo -ffile-prefix-map=$(realpath "$build")=/target"
-cargo build --quiet --locked --profile "$profile" --package cooper --bin cooper --target "$target"
+# C code that tells its date tells this one. The commit's would have all of it compiled anew at each commit.
+SOURCE_DATE_EPOCH=0 cargo build --quiet --locked --profile "$profile" --package cooper --bin cooper --target "$target"
 binary=$build/$target/$folder/cooper
 
 certificates=$(image/certificates.sh)
 archive=$out/cooper-$version-$arch.tar
 # If this one is not written, no older one is taken for it.
 rm -f "$archive" "$archive.json" "${archive%.tar}.cdx.json"
-python3 image/oci.py --out "$archive" --name "docker.io/library/cooper:$version" --architecture "$arch" --epoch "$SOURCE_DATE_EPOCH" \
+python3 image/oci.py --out "$archive" --name "docker.io/library/cooper:$version" --architecture "$arch" --epoch "$epoch" \
     --entrypoint /cooper --argument=run --argument=--listen=0.0.0.0:8080 --port 8080 --most "$most" \
     --file "$binary:/cooper:755" --file "$certificates:/etc/ssl/certs/ca-certificates.crt:644" \
     --label org.opencontainers.image.title=cooper \
@@ -75,6 +75,6 @@ python3 image/oci.py --out "$archive" --name "docker.io/library/cooper:$version"
     --label org.opencontainers.image.licenses=Apache-2.0 \
     --label "org.opencontainers.image.version=$version" \
     --label "org.opencontainers.image.revision=$revision" >"$archive.json"
-python3 image/sbom.py "$target" "$SOURCE_DATE_EPOCH" "/cooper=$binary" "/etc/ssl/certs/ca-certificates.crt=$certificates" >"${archive%.tar}.cdx.json"
+python3 image/sbom.py "$target" "$epoch" "/cooper=$binary" "/etc/ssl/certs/ca-certificates.crt=$certificates" >"${archive%.tar}.cdx.json"
 echo "image: $(cat "$archive.json")" >&2
 echo "$archive"
