@@ -4,7 +4,7 @@
 # it); Cargo's output is in target/ (CARGO_TARGET_DIR moves it).
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test proof e2e node clients monitoring upgrade bench lint crds docs build image notes
+.PHONY: help demo up down test proof e2e website node clients monitoring upgrade bench lint crds docs build image notes
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,11 +25,14 @@ test: ## all tests, against a real API server and the emulated clouds
 	cargo build --workspace --bins --tests
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} cargo test --workspace
 
-# The second needs root and, of Debian, containerd and runc among others; it says which are missing.
-e2e: ## a website in headless Chromium; prints where the screenshots are
+# Where the node cannot run, that is said, and with COOPER_TEST_ALL a failure.
+e2e: website ## a website in a browser, and the image by its chart on a real node
+	@if tests/node/check.sh; then tests/e2e/node.sh; else [ -z "$$COOPER_TEST_ALL" ] && echo "not tested: the real node" >&2; fi
+
+website: ## a website in headless Chromium; prints where the screenshots are
 	@tests/e2e/website.sh
 
-node: ## the image, by its chart, on a real node of Kubernetes; needs root and containerd
+node: ## the image, by its chart, on a real node of Kubernetes; needs root and containerd, and says what else
 	@tests/e2e/node.sh
 
 clients: ## boto3, awscli and rclone against the emulated S3 and STS

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import pathlib
+import sys
 import tarfile
 
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
@@ -35,6 +36,7 @@ def arguments():
     parser.add_argument("--port", action="append", default=[])
     parser.add_argument("--label", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--file", action="append", default=[], metavar="FROM:TO:MODE")
+    parser.add_argument("--most", type=int, default=0, metavar="BYTES", help="fails if the layer is larger, unpacked; 0 allows any size")
     return parser.parse_args()
 
 
@@ -76,6 +78,8 @@ def main():
         source, target, mode = entry.rsplit(":", 2)
         files.append((target.lstrip("/"), pathlib.Path(source).read_bytes(), int(mode, 8)))
     layer = archive(sorted(files), asked.epoch)
+    if 0 < asked.most < len(layer):
+        sys.exit(f"{asked.out.name} would have {len(layer):,} bytes unpacked, more than the {asked.most:,} it may have")
     created = datetime.datetime.fromtimestamp(asked.epoch, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     labels = dict(label.split("=", 1) for label in asked.label)
     platform = {"architecture": asked.architecture, "os": "linux"}

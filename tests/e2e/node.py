@@ -84,6 +84,19 @@ metadata: {name: %s, namespace: demo}
 spec: {serviceRef: {name: media}}
 """
 
+# What was let go of is taken over again. An Account is nothing at the cloud.
+BACK = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../demo]
+patches:
+  - target: {group: upcloud.cooper.dev, kind: "[^A].*"}
+    patch: |-
+      - op: add
+        path: /spec/adoption
+        value: IfExists
+"""
+
 # Granted, and never asked for as a request of its own.
 UNASKED = {
     # Where the admission plugin OwnerReferencesPermissionEnforcement is on, it asks for this right when a Secret gets an owner.
@@ -164,9 +177,8 @@ def eventually(what, holds):
     raise SystemExit(f"waited {PATIENCE} s in vain for {what}: {last}")
 
 
-def install(cluster):
-    cluster.apply(NAMESPACES % "cooper-system" + "---" + NAMESPACES % "demo")
-    cluster.run("helm", "install", "cooper", "charts/cooper", "--namespace", "cooper-system", "--wait", "--timeout", f"{PATIENCE}s")
+def helm(cluster, verb, *words):
+    cluster.run("helm", verb, "cooper", *words, "--namespace", "cooper-system", "--wait", "--timeout", f"{PATIENCE}s")
 
 
 def furnish(cluster, emulator):
@@ -255,7 +267,8 @@ def main():
     checks, cluster = Checks(), Cluster(node)
     host = (node / "host").read_text().strip()
     with Emulator(program, "--api", f"{host}:0", "--s3", f"{host}:0") as emulator:
-        install(cluster)
+        cluster.apply(NAMESPACES % "cooper-system" + "---" + NAMESPACES % "demo")
+        helm(cluster, "install", "charts/cooper")
         checks.claim("the chart installs the image into a namespace that enforces `restricted`", True)
         cluster.run("helm", "test", "cooper", "--namespace", "cooper-system", "--timeout", f"{PATIENCE}s")
         checks.claim("helm test finds an operator that is ready, by its Service's name", True)
@@ -275,25 +288,56 @@ def main():
         converges(cluster, checks, "kubelet was killed", "two")
         cluster.kill("kube-apiserver")
         converges(cluster, checks, "the API server was killed", "three")
-        leave(cluster, checks, emulator)
+        had = contents(emulator)
+        leave(cluster, checks)
+        gone(cluster, checks, emulator, had)
+        come_back(cluster, checks)
+        leave_by_job(cluster, checks)
+        gone(cluster, checks, emulator, had)
+        cluster.kubectl("delete", "namespace", "demo", "cooper-system", f"--timeout={PATIENCE}s")
+        checks.claim("no finalizer holds the namespaces", True)
     checks.end()
 
 
-def leave(cluster, checks, emulator):
+def leave(cluster, checks):
     """As the documentation says: the CRDs first, while the operator runs, then the rest."""
-    before, may = contents(emulator), set(granted(cluster))
+    may = set(granted(cluster))
     cluster.kubectl("delete", "-k", "crds", f"--timeout={PATIENCE}s")
     checks.claim("removing the CRDs lets go of every object", True)
     rights(cluster, checks, may)
-    cluster.run("helm", "uninstall", "cooper", "--namespace", "cooper-system", "--wait", "--timeout", f"{PATIENCE}s")
+    helm(cluster, "uninstall")
+
+
+def come_back(cluster, checks):
+    """The same manifests under `adoption: IfExists`."""
+    key = cluster.key()
+    helm(cluster, "install", "charts/cooper", "--set", "release.onUninstall=true")
+    back = cluster.node / "overlay" / "back"
+    back.mkdir()
+    (back / "kustomization.yaml").write_text(BACK)
+    cluster.kubectl("apply", "-k", str(back))
+    cluster.ready()
+    checks.claim("installed again, cooper takes over what is there, with the key that the Secret holds", cluster.key() == key, cluster.key())
+
+
+def leave_by_job(cluster, checks):
+    """The other way: the chart's Job stops the operator and lets go, so that nobody is needed when the CRDs go."""
+    helm(cluster, "uninstall")
+    held = [item["metadata"]["name"] for item in cluster.get(KINDS + ",secrets", "-n", "demo")["items"] if "finalizers" in item["metadata"]]
+    checks.claim("the Job before `helm uninstall` takes every finalizer off", not held, held)
+    owners = cluster.get("secret", "ci-s3", "-n", "demo")["metadata"].get("ownerReferences")
+    checks.claim("and the resource off the owners of its Secret", not owners, owners)
+    cluster.kubectl("delete", "crd", "-l", "app.kubernetes.io/name=cooper", f"--timeout={PATIENCE}s")
+
+
+def gone(cluster, checks, emulator, had):
     left = cluster.kubectl("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings,crds", "-o", "name")
     left = [line for line in left.splitlines() if "cooper" in line]
     checks.claim("nothing of cooper is left in the cluster", not left, left)
     _, now = cluster.works_on()
     checks.claim("the workload goes on without cooper", now["failed"] == 0, now)
-    checks.claim("the cloud has all that it had", contents(emulator) == before, contents(emulator))
-    cluster.kubectl("delete", "namespace", "demo", "cooper-system", f"--timeout={PATIENCE}s")
-    checks.claim("no finalizer holds the namespaces", True)
+    has = contents(emulator)
+    checks.claim("the cloud has all that it had", has == had, f"{has}\n      instead of\n      {had}")
 
 
 main()

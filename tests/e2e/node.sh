@@ -3,22 +3,22 @@
 # real node of Kubernetes, with a workload that uses what it gets. What is claimed
 # stands in node.py. Exits 0 if all of it held.
 #
-# Needs root and Linux on x86_64 with cgroups of version 1 (hybrid); of Debian:
-# containerd runc containernetworking-plugins iptables nftables iproute2 openssl.
-# Where Docker runs, the machine's own containerd is not touched.
+# Where it can run, tests/node/check.sh says. Where Docker runs, the machine's own
+# containerd is not touched. IMAGE_PROFILE=dev takes an image that is built faster.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 # Everything here talks to this machine only.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY KUBECONFIG
 
+tests/node/check.sh
 tools=$(charts/tools.sh)
 export PATH="$tools:$PATH"
-cargo build --quiet --package cooper-emulator --bins
+cargo build --quiet --workspace --bins
 archive=$(image/build.sh)
 work=$(mktemp -d)
 # The node ends with this script, however that ends.
-trap 'tests/node/down.sh "$work/node" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'status=$?; [ ! -e "$work/node" ] || tests/node/down.sh "$work/node" || status=1; rm -rf "$work"; exit $status' EXIT
 trap 'exit 130' INT TERM
 tests/node/images.sh "$work"
 tests/node/up.sh "$work/node" "$work/pause.tar" "$work/client.tar" "$archive"

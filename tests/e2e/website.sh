@@ -16,7 +16,7 @@ done
     echo "chromium is needed: get it from your system's packages, such as Debian's chromium" >&2
     exit 1
 }
-cargo build --quiet --package cooper-emulator --bins
+cargo build --quiet --workspace --bins
 out="${COOPER_E2E_OUT:-${CARGO_TARGET_DIR:-target}/e2e}"
 mkdir -p "$out"
 exec python3 tests/e2e/website.py "${CARGO_TARGET_DIR:-target}/debug/cooper-emulator" "$chromium" "$out"

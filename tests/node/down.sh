@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Ends the node that up.sh started in this folder and leaves nothing behind, also
-# where up.sh broke off or the node died by itself.
+# where up.sh broke off or the node died by itself. What it could not remove is named,
+# and then it exits with 1.
 #
 #   tests/node/down.sh DIR
 set -u
@@ -19,6 +20,7 @@ if [ -n "$outer" ] && [ "$(cat "/proc/$outer/comm" 2>/dev/null)" = unshare ]; th
     done
 fi
 ip link del "$name" 2>/dev/null
+left=()
 for root in /sys/fs/cgroup/*; do
     [ "${root##*/}" = memory ] && root=$root$(sed 's,/$,,' "$dir/memory-cgroup")
     for _ in $(seq 30); do
@@ -26,5 +28,7 @@ for root in /sys/fs/cgroup/*; do
         find "$root/$name" -depth -type d -exec rmdir {} + 2>/dev/null
         sleep 0.1
     done
+    [ ! -d "$root/$name" ] || left+=("$root/$name")
 done
-rm -rf "$dir"
+rm -rf "$dir" 2>/dev/null || left+=("$dir")
+[ ${#left[@]} = 0 ] || { echo "node: left behind: ${left[*]}" >&2; exit 1; }

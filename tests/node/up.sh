@@ -9,21 +9,14 @@
 # Ready when it returns: DIR/admin.kubeconfig is the administrator's, DIR/host the
 # address under which Pods reach servers of this machine, DIR/audit.log what
 # ServiceAccounts asked of the API. Kubernetes comes from tests/cluster/build.sh
-# and tests/node/build.sh. Needs root, cgroups of version 1 (hybrid), and, of
-# Debian: containerd runc containernetworking-plugins iptables nftables iproute2
-# openssl util-linux.
+# and tests/node/build.sh. What it needs, check.sh says.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { echo "node: $*" >&2; }
 die() { say "$*"; exit 1; }
 
 [ $# -ge 1 ] || die "usage: up.sh DIR IMAGE..."
-[ "$(id -u)" = 0 ] || die "root is needed"
-for tool in containerd ctr runc nft iptables ip openssl unshare nsenter; do
-    command -v $tool >/dev/null || die "$tool is needed; the head of $0 lists the packages"
-done
-[ -x /usr/lib/cni/bridge ] || die "/usr/lib/cni/bridge is needed: containernetworking-plugins"
-[ -d /sys/fs/cgroup/memory ] || die "cgroups of version 1 are needed (/sys/fs/cgroup/memory)"
+"$here/check.sh" || exit
 cluster=$("$here/../cluster/build.sh")
 node="$("$here/build.sh")/node"
 mkdir "$1" 2>/dev/null || die "$1 exists already, or cannot be made"
