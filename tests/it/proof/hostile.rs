@@ -15,8 +15,8 @@ use super::{Bound, caught, dice};
 use crate::ground::{Cut, Impostor, Spoilt, Stranger, Trick, eventually};
 use crate::scene::{Scene, document};
 
-/// More than the largest answer that cooper reads, 16 MiB, and what stands in sockets.
-const MOST: u64 = 40 << 20;
+/// More than the largest answer that cooper reads, 16 MiB, and what Linux lets stand in sockets: up to 32 MiB received and 4 MiB to send.
+const MOST: u64 = 64 << 20;
 /// A request ends after 30 s, whatever comes; reads that broke are tried three times.
 const PATIENCE: Duration = Duration::from_mins(3);
 /// These take minutes: each request ends by its limit.
