@@ -11,17 +11,7 @@ state=charts/upgrade
 tools=$(charts/tools.sh)
 python=$(charts/schemas.sh)
 cluster=$(tests/cluster/build.sh)
-dir=$(mktemp -d "${TMPDIR:-/tmp}/cooper-upgrade-XXXXXX")
-finish() {
-    local code=$?
-    set +e
-    [ $code -eq 0 ] || tail -n 20 "$dir"/*.log >&2
-    stop_all
-    rm -rf "$dir"
-    exit $code
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
+scratch upgrade
 
 # Both talk to the control plane below and to nothing else.
 helm() { KUBECONFIG="$dir/cluster/kubeconfig" "$tools/$1" "${@:2}" --namespace cooper-system; }

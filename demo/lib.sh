@@ -1,4 +1,4 @@
-# What demo.sh, up.sh and down.sh share: building, starting and stopping a
+# What demo.sh, up.sh, down.sh and the tests with processes share: building, starting and stopping a
 # control plane, the emulated cloud and the operator. Sourced, not run.
 
 set -euo pipefail
@@ -26,6 +26,22 @@ die() {
 
 need() { # need COMMAND HINT
     command -v "$1" >/dev/null 2>&1 || die "$1 is needed: $2"
+}
+
+# scratch NAME: a folder, $dir, for what the script starts. However that ends, all of it is stopped and the folder goes; after a
+# failure the ends of all logs are shown.
+scratch() {
+    dir=$(mktemp -d "${TMPDIR:-/tmp}/cooper-$1-XXXXXX")
+    trap scratched EXIT
+    trap 'exit 130' INT TERM
+}
+scratched() {
+    local code=$?
+    set +e
+    [ $code -eq 0 ] || tail -n 20 "$dir"/*.log >&2
+    stop_all
+    rm -rf "$dir"
+    exit $code
 }
 
 # member FILE NAME: a member of the JSON object in the file's first line.

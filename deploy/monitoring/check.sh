@@ -12,18 +12,8 @@ promtool test rules deploy/monitoring/tests.yaml
 
 
 . demo/lib.sh
-dir=$(mktemp -d "${TMPDIR:-/tmp}/cooper-monitoring-XXXXXX")
+scratch monitoring
 drawing=${1:-$dir/monitoring.svg}
-finish() {
-    local code=$?
-    set +e
-    [ $code -eq 0 ] || tail -n 20 "$dir"/*.log >&2
-    stop_all
-    rm -rf "$dir"
-    exit $code
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
 
 cluster=$(tests/cluster/build.sh)
 start_all

@@ -356,7 +356,7 @@ impl<K: External> Pass<'_, K> {
 
     /// The next look is no later than this.
     pub(super) fn look_again_at(&mut self, moment: Timestamp) {
-        self.retry = Some(self.retry.map_or(moment, |retry| retry.min(moment)));
+        self.retry = Some(self.retry.unwrap_or(moment).min(moment));
     }
 
     /// Sends an event about this resource.

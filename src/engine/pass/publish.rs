@@ -58,7 +58,9 @@ impl<K: External> Pass<'_, K> {
                 tracing::debug!(target = %self.subject.target, error = %trouble, "status not written");
                 Some(self.after(&fault_of(trouble)))
             }
-            Ok(_) => self.next(&outcome),
+            Ok(_) => self
+                .next(&outcome)
+                .map(|own| self.retry.unwrap_or(own).min(own)),
         };
         self.announce(&outcome, matches!(written, Ok(true)));
         self.remember(&outcome, next);
@@ -133,7 +135,7 @@ impl<K: External> Pass<'_, K> {
         later(self.engine.core.clock.now(), delay)
     }
 
-    /// When to look again. `None`: nothing will change by itself.
+    /// When to look again, by what the pass came to. `None`: nothing will change by itself.
     fn next(&mut self, outcome: &Outcome) -> Option<Timestamp> {
         let dice = rand::random();
         let is_moving = matches!(
@@ -150,8 +152,7 @@ impl<K: External> Pass<'_, K> {
         };
         if let Outcome::Failed(fault) = outcome {
             self.memo.sweeps = 0;
-            let own = self.after(fault);
-            return Some(self.retry.map_or(own, |retry| retry.min(own)));
+            return Some(self.after(fault));
         }
         self.memo.failures = 0;
         let core = &self.engine.core;
@@ -177,8 +178,7 @@ impl<K: External> Pass<'_, K> {
             }
             Outcome::Held(_) => delay::held(self.memo.looks - 1, dice),
         };
-        let own = later(from, own);
-        Some(self.retry.map_or(own, |retry| retry.min(own)))
+        Some(later(from, own))
     }
 
     /// Warns once when something is not as it should be; what a user did is told where it is done.

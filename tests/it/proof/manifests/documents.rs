@@ -39,6 +39,16 @@ pub fn documents(case: &Case) -> Vec<Draft> {
     drafts
 }
 
+/// One that has to be explained.
+fn bad(about: &str, document: Value) -> Bad {
+    Bad {
+        about: about.to_owned(),
+        document,
+        raw: b"null".to_vec(),
+        expect: Expect::Explained,
+    }
+}
+
 /// The good one of its sort.
 fn good(is_trust: bool) -> Value {
     let mut statement = json!({"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["*"]});
@@ -50,12 +60,6 @@ fn good(is_trust: bool) -> Value {
 }
 
 fn shapes(is_trust: bool) -> Vec<Bad> {
-    let bad = |about: &str, document: Value| Bad {
-        about: about.to_owned(),
-        document,
-        raw: b"null".to_vec(),
-        expect: Expect::Explained,
-    };
     let whole = |field: &str, value: Value| {
         let mut document = good(is_trust);
         document[field] = value;
@@ -100,12 +104,6 @@ fn shapes(is_trust: bool) -> Vec<Bad> {
 }
 
 fn statements(is_trust: bool) -> Vec<Bad> {
-    let bad = |about: &str, document: Value| Bad {
-        about: about.to_owned(),
-        document,
-        raw: b"null".to_vec(),
-        expect: Expect::Explained,
-    };
     let within = |field: &str, value: Value| {
         let mut document = good(is_trust);
         document["Statement"][0][field] = value;
@@ -207,12 +205,6 @@ fn sizes() -> Vec<Bad> {
     let many = |count: usize, letters: usize| {
         let statement = json!({"Sid": "a".repeat(letters), "Effect": "Allow", "Action": "s3:*", "Resource": "*"});
         json!({"Version": "2012-10-17", "Statement": vec![statement; count]})
-    };
-    let bad = |about: &str, document: Value| Bad {
-        about: about.to_owned(),
-        document,
-        raw: b"null".to_vec(),
-        expect: Expect::Explained,
     };
     let mut keys = json!({"Version": "2012-10-17"});
     for n in 0..17 {
