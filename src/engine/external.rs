@@ -50,6 +50,16 @@ impl<
 /// The spec of a kind.
 pub type Spec<K> = <K as HasSpec>::Spec;
 
+/// What a note is made for: see [`External::intends`].
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    /// When.
+    pub at: Timestamp,
+    /// What is noted already was sent by this pass, if at all, and answered. Otherwise nobody knows what became of it: it may be carried
+    /// out even now.
+    pub is_answered: bool,
+}
+
 /// A kind of managed resource, and how its remote is handled.
 pub trait External:
     Resource<Scope = NamespaceResourceScope, DynamicType = ()>
@@ -205,9 +215,10 @@ pub trait External:
     /// The facts, with a note of what is about to be given.
     ///
     /// It is stored before the first change is sent: should the answer be lost, and the spec then want it no more, it would be taken for
-    /// somebody else's and stay. A note must not stand for the thing itself: nothing may have been given.
-    fn intends(want: &Self::Desired, facts: &Self::Facts, at: Timestamp) -> Self::Facts {
-        let _ = (want, at);
+    /// somebody else's and stay. A note must not stand for the thing itself: nothing may have been given. `sending` says when it is, and
+    /// whether what the facts note already may be under way.
+    fn intends(want: &Self::Desired, facts: &Self::Facts, sending: Sending) -> Self::Facts {
+        let _ = (want, sending);
         facts.clone()
     }
 

@@ -103,6 +103,7 @@ async fn begin<K: External>(stored: Arc<Guarded<K>>, engine: &Engine<K>) {
         issue: None,
         key: None,
         learned: None,
+        noted: false,
         claimed: None,
         remarks: None,
         made: None,
@@ -138,6 +139,8 @@ pub(super) struct Pass<'e, K: External> {
     pub(super) key: Option<IssuedKey>,
     /// Facts learned in this pass, published whatever the outcome.
     pub(super) learned: Option<K::Facts>,
+    /// What is about to be given was noted in this pass.
+    pub(super) noted: bool,
     /// Account, place and origin to publish at the end; what must be known before a create is written before it.
     pub(super) claimed: Option<(AccountKey, K::Place, Option<Origin>)>,
     /// Conditions of the kind's own, if the pass got to see the remote as wanted.

@@ -23,7 +23,9 @@ use super::{
     shape::{Sibling, immutable, made, safe_name},
 };
 use crate::engine::{
-    external::{Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Unresolved},
+    external::{
+        Common, Diff, External, Held, ManagementPolicy, Ref, Resolved, Sending, Unresolved,
+    },
     fault::Fault,
     inventory::Asked,
     keyring::NoKeys,
@@ -306,11 +308,11 @@ impl External for IamGroup {
         }
     }
 
-    fn intends(want: &Rights, facts: &GroupFacts, at: Timestamp) -> GroupFacts {
+    fn intends(want: &Rights, facts: &GroupFacts, sending: Sending) -> GroupFacts {
         let none = Bounds::default();
         let missing = want.missing(&facts.grants, &none);
         GroupFacts {
-            grants: facts.grants.beginning(missing, at),
+            grants: facts.grants.beginning(missing, sending),
             ..facts.clone()
         }
     }

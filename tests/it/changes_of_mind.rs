@@ -324,19 +324,38 @@ async fn a_right_given_before_anybody_noted_it_is_taken_back_when_it_is_wanted_n
     }
 }
 
-/// Holds back the first request to make a user, and lets no other through.
-#[derive(Default)]
+/// Holds back the first request to make something here.
 struct HoldsBack {
+    at: &'static str,
+    /// What happens to those that follow.
+    next: Verdict,
     is_held: AtomicBool,
     network: Mutex<Vec<BoxFuture<'static, ()>>>,
 }
 
+impl HoldsBack {
+    fn new(at: &'static str, next: Verdict) -> Arc<Self> {
+        Arc::new(Self {
+            at,
+            next,
+            is_held: AtomicBool::new(false),
+            network: Mutex::default(),
+        })
+    }
+
+    /// What was held back arrives.
+    async fn deliver(&self) {
+        let network = std::mem::take(&mut *self.network.lock().unwrap());
+        futures::future::join_all(network).await;
+    }
+}
+
 impl Wire for HoldsBack {
     fn request(&self, side: Side, method: &Method, uri: &Uri) -> Verdict {
-        if side != Side::Cloud || *method != Method::POST || !uri.path().ends_with("/users") {
+        if side != Side::Cloud || *method != Method::POST || !uri.path().ends_with(self.at) {
             Verdict::Pass
         } else if self.is_held.swap(true, Ordering::SeqCst) {
-            Verdict::Before
+            self.next
         } else {
             Verdict::Late(Duration::ZERO)
         }
@@ -351,7 +370,7 @@ impl Wire for HoldsBack {
 async fn a_create_that_is_carried_out_after_the_deletion_leaves_nothing() {
     for crashes in [false, true] {
         let mut scene = Scene::running().await;
-        let wire = Arc::new(HoldsBack::default());
+        let wire = HoldsBack::new("/users", Verdict::Before);
         scene.start(Arc::clone(&wire) as Arc<_>).await;
         scene.user().await;
         eventually(PATIENCE, "the user is being made", async || {
@@ -369,11 +388,49 @@ async fn a_create_that_is_carried_out_after_the_deletion_leaves_nothing() {
         scene
             .until("IamUser", "ci", "Ready", "False", "Removing")
             .await;
-        let network = std::mem::take(&mut *wire.network.lock().unwrap());
-        futures::future::join_all(network).await;
+        wire.deliver().await;
         scene.advance(Duration::from_mins(4)).await;
         scene.gone("IamUser", "ci").await;
         let user = named(&scene.at_cloud().await, "users", "ci");
         assert!(user.is_null(), "crashes: {crashes}: {user}");
     }
+}
+
+#[tokio::test]
+async fn what_was_asked_for_twice_is_taken_back_also_when_the_first_request_arrives_last() {
+    let mut scene = Scene::issued().await;
+    let attached = async |scene: &Scene| rights(&scene.at_cloud().await);
+    let before = attached(&scene).await;
+    let wire = HoldsBack::new("/users/ci/policies", Verdict::Pass);
+    scene.start(Arc::clone(&wire) as Arc<_>).await;
+    let policies =
+        json!([{"systemPolicy": "ECSS3ReadOnlyAccess"}, {"policyRef": {"name": "logs-rw"}}]);
+    let more = user_with(&json!({"policies": policies}));
+    scene.apply("IamUser", "ci", more).await;
+    scene
+        .cloud_until("it is given", |cloud| rights(cloud) != before)
+        .await;
+    scene.ready("IamUser", "ci").await;
+    scene.apply("IamUser", "ci", user_spec()).await;
+    scene
+        .cloud_until("it is taken back", |cloud| rights(cloud) == before)
+        .await;
+    scene.ready("IamUser", "ci").await;
+    wire.deliver().await;
+    assert_ne!(attached(&scene).await, before);
+    scene.advance(Duration::from_mins(5)).await;
+    scene
+        .cloud_until("it is taken back again", |cloud| rights(cloud) == before)
+        .await;
+    // Nothing can arrive any more, and nobody goes on taking back.
+    for _ in 0..2 {
+        scene.advance(Duration::from_mins(10)).await;
+        scene.ready("IamUser", "ci").await;
+    }
+    let note = scene.status("IamUser", "ci").await["atProvider"]["grants"]["begun"].clone();
+    assert_eq!(note, Value::Null);
+    scene.cloud.forget().await;
+    scene.advance(Duration::from_mins(30)).await;
+    scene.ready("IamUser", "ci").await;
+    assert_eq!(scene.writes().await, [""; 0]);
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::engine::{
     clock::later,
     event::Note,
-    external::{Cloud, External},
+    external::{Cloud, External, Sending},
     fault::{Class, Fault},
     keyring::Keyring,
     memory::Claiming,
@@ -184,7 +184,12 @@ impl<K: External> Pass<'_, K> {
                 return Ok(());
             }
             // What is known is known of one that is gone: by its id, the one that is made now would not be found again.
-            status.at_provider = K::intends(desired, &K::Facts::default(), self.now);
+            let sending = Sending {
+                at: self.now,
+                is_answered: true,
+            };
+            status.at_provider = K::intends(desired, &K::Facts::default(), sending);
+            self.noted = true;
             self.learned = None;
         }
         status.account = Some(site.account.clone());

@@ -3,7 +3,7 @@
 use super::{Pass, Stop};
 use crate::engine::{
     event::Note,
-    external::{AccountKey, Cloud, External, Resolved, Unresolved, View},
+    external::{AccountKey, Cloud, External, Resolved, Sending, Unresolved, View},
     fault::Fault,
     keyring::Keyring,
     memory::Deep,
@@ -298,15 +298,20 @@ impl<K: External> Pass<'_, K> {
 
     /// Stores what is about to be given.
     async fn note_intent(&mut self, desired: &K::Desired) -> Result<(), Stop> {
+        let sending = Sending {
+            at: self.now,
+            is_answered: self.noted,
+        };
+        self.noted = true;
         let before = &self.subject.status.at_provider;
-        let noted = K::intends(desired, before, self.now);
+        let noted = K::intends(desired, before, sending);
         if noted != *before {
             let mut status = self.subject.status.clone();
             status.at_provider = noted;
             self.subject.put_status(status).await?;
         }
         // Published also if a change fails.
-        self.learned = Some(K::intends(desired, &self.facts(), self.now));
+        self.learned = Some(K::intends(desired, &self.facts(), sending));
         Ok(())
     }
 

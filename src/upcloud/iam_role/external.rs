@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::{IamRole, RoleFacts, RolePlace, RoleSpec, Trust};
 use crate::{
     engine::{
-        external::{Common, Diff, External, Held, Ref, Resolved, Unresolved},
+        external::{Common, Diff, External, Held, Ref, Resolved, Sending, Unresolved},
         fault::Fault,
         inventory::Asked,
         keyring::NoKeys,
@@ -282,10 +282,10 @@ impl External for IamRole {
         }
     }
 
-    fn intends(want: &Desired, facts: &RoleFacts, at: Timestamp) -> RoleFacts {
+    fn intends(want: &Desired, facts: &RoleFacts, sending: Sending) -> RoleFacts {
         let missing = want.rights.missing(&facts.grants, &facts.bounds);
         RoleFacts {
-            grants: facts.grants.beginning(missing, at),
+            grants: facts.grants.beginning(missing, sending),
             ..facts.clone()
         }
     }

@@ -15,7 +15,9 @@ use serde_json::{Value, json};
 use super::{AccessKeys, IamUser, Joined, UserFacts, UserPlace, UserSpec};
 use crate::{
     engine::{
-        external::{Common, Diff, External, Held, Ref, Remark, Resolved, Topic, Unresolved},
+        external::{
+            Common, Diff, External, Held, Ref, Remark, Resolved, Sending, Topic, Unresolved,
+        },
         fault::Fault,
         inventory::Asked,
         known::{Known, Shared},
@@ -381,13 +383,13 @@ impl External for IamUser {
         }
     }
 
-    fn intends(want: &Desired, facts: &UserFacts, at: Timestamp) -> UserFacts {
+    fn intends(want: &Desired, facts: &UserFacts, sending: Sending) -> UserFacts {
         let rights = want.rights.missing(&facts.grants, &facts.bounds);
         let joined = |group: &&String| facts.groups.iter().any(|joined| joined.name == **group);
         let groups = want.groups.keys().filter(|group| !joined(group));
         let missing = rights.chain(groups.cloned().map(Right::Group));
         UserFacts {
-            grants: facts.grants.beginning(missing, at),
+            grants: facts.grants.beginning(missing, sending),
             ..facts.clone()
         }
     }

@@ -3,7 +3,8 @@
 //! An answer may be lost, the process may die before it notes what it gave, a request may be carried out late. Should the spec by then
 //! want it no more, it would be taken for somebody else's: it would stay, and hold the deletion. So it stands in the facts first, as
 //! begun, and what is begun is ours wherever it shows. What is wanted no more and does not show is taken back all the same, for most of
-//! this no list shows; and it stays begun until nothing that was sent can arrive any more.
+//! this no list shows; and it stays begun until nothing that was sent can arrive any more. So does what was sent again after an answer
+//! was lost, even once it shows: the earlier request may still be under way, and arrive when it was taken away.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rights::{Bounds, Change, Grants, Has, Rights};
-use crate::engine::{clock::later, status::whole_seconds};
+use crate::engine::{clock::later, external::Sending, status::whole_seconds};
 
 /// A note covers what is sent within this time; later it is made anew.
 const COVERS: Duration = Duration::from_mins(1);
@@ -50,6 +51,10 @@ pub struct Begun {
     /// What may have been given.
     #[schemars(length(max = 400))]
     pub rights: Vec<Right>,
+    /// Those of them that were sent before this was noted, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 400))]
+    pub again: Vec<Right>,
 }
 
 impl Begun {
@@ -57,23 +62,34 @@ impl Begun {
     pub fn with(
         before: Option<&Self>,
         missing: impl IntoIterator<Item = Right>,
-        at: Timestamp,
+        sending: Sending,
     ) -> Option<Self> {
-        let noted = before.into_iter().flat_map(|begun| &begun.rights).cloned();
-        let rights: BTreeSet<_> = noted.chain(missing).collect();
-        let same = before.filter(|begun| begun.rights.iter().eq(&rights));
-        match same {
-            _ if rights.is_empty() => None,
-            Some(begun) if at < later(begun.at.0, COVERS) => Some(begun.clone()),
+        let missing: BTreeSet<_> = missing.into_iter().collect();
+        if missing.is_empty() {
+            // What takes away needs no note, and one that it renewed would never be spent.
+            return before.cloned();
+        }
+        let (mut rights, mut again) = before.map_or_else(Default::default, |before| {
+            let set = |of: &[Right]| of.iter().cloned().collect::<BTreeSet<_>>();
+            (set(&before.rights), set(&before.again))
+        });
+        if !sending.is_answered {
+            again.extend(rights.intersection(&missing).cloned());
+        }
+        rights.extend(missing);
+        let same = |begun: &&Self| begun.rights.iter().eq(&rights) && begun.again.iter().eq(&again);
+        match before.filter(same) {
+            Some(begun) if sending.at < later(begun.at.0, COVERS) => Some(begun.clone()),
             Some(_) | None => Some(Self {
-                at: Time(whole_seconds(at)),
+                at: Time(whole_seconds(sending.at)),
                 rights: rights.into_iter().collect(),
+                again: again.into_iter().collect(),
             }),
         }
     }
 
-    /// What is left of the note after a look: all but what is known to be given, and, once the note is spent, what is neither wanted nor
-    /// there: it was taken back, or it would have shown.
+    /// What is left of the note after a look: all but what is known to be given by the only request that was sent, and, once the note is
+    /// spent, what is given, and what is neither wanted nor there: it was taken back, or it would have shown.
     pub fn left(
         &self,
         given: &BTreeSet<Right>,
@@ -86,14 +102,21 @@ impl Begun {
             let shows = matches!(right, Right::Boundary(_));
             is_spent && !wanted.contains(right) && (shows || undone.contains(right))
         };
-        let rights = self.rights.iter();
-        let rights: Vec<_> = rights
-            .filter(|right| !given.contains(right) && !gone(right))
-            .cloned()
-            .collect();
+        let is_done =
+            |right: &Right| given.contains(right) && (is_spent || !self.again.contains(right));
+        let left = |rights: &[Right], is_over: &dyn Fn(&Right) -> bool| {
+            let rights = rights.iter();
+            rights
+                .filter(|right| !is_over(right))
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        let rights = left(&self.rights, &|right| is_done(right) || gone(right));
+        let again = left(&self.again, &|right| is_spent || !rights.contains(right));
         (!rights.is_empty()).then(|| Self {
             at: self.at.clone(),
             rights,
+            again,
         })
     }
 }
@@ -155,9 +178,9 @@ impl Has {
 impl Grants {
     /// What to remember before these are given.
     #[must_use]
-    pub fn beginning(&self, missing: impl IntoIterator<Item = Right>, at: Timestamp) -> Self {
+    pub fn beginning(&self, missing: impl IntoIterator<Item = Right>, sending: Sending) -> Self {
         Self {
-            begun: Begun::with(self.begun.as_ref(), missing, at),
+            begun: Begun::with(self.begun.as_ref(), missing, sending),
             ..self.clone()
         }
     }

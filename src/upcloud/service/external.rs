@@ -15,7 +15,7 @@ use crate::{
     engine::{
         external::{
             Adoption, Common, Diff, External, Held, ManagementPolicy, Phase, Ref, Resolved,
-            Unresolved,
+            Sending, Unresolved,
         },
         fault::{Class, Fault},
         inventory::Asked,
@@ -260,7 +260,7 @@ impl External for ObjectStorageService {
     }
 
     /// The labels: were nobody to know that one is ours, it would stay when it is wanted no more.
-    fn intends(want: &Desired, facts: &ServiceFacts, _: Timestamp) -> ServiceFacts {
+    fn intends(want: &Desired, facts: &ServiceFacts, _: Sending) -> ServiceFacts {
         let noted: BTreeSet<_> = facts.labels.iter().chain(want.labels.keys()).collect();
         ServiceFacts {
             labels: noted.into_iter().cloned().collect(),

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use cooper::wire::Verdict;
 use futures::{StreamExt, stream};
 use rand::seq::SliceRandom;
 
@@ -178,7 +177,7 @@ fn choose(mut all: Vec<Schedule>, counts: &Counts, bound: &Bound) -> Vec<Schedul
 
 async fn undisturbed(scenario: Scenario) -> Result<Vec<bool>, String> {
     let mut stage = Stage::open(scenario).await;
-    stage.cut.arm(usize::MAX, Verdict::Pass);
+    stage.disarm();
     scenario.act(&stage.scene).await;
     stage.settle(Age::Fresh).await?;
     let log = stage.cut.log();
@@ -198,6 +197,8 @@ async fn play(schedule: Schedule) -> Result<Played, String> {
     let hit = stage.cut.point().filter(|_| is_hit);
     if is_hit {
         stage.go_on(schedule).await;
+    } else {
+        stage.disarm();
     }
     let mut done = stage.settle(Age::Fresh).await;
     if done.is_ok() {

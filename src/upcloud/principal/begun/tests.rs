@@ -16,6 +16,14 @@ fn begun(second: i64, rights: &[Right]) -> Begun {
     Begun {
         at: Time(at(second)),
         rights: rights.to_vec(),
+        again: Vec::new(),
+    }
+}
+
+fn sending(second: i64) -> Sending {
+    Sending {
+        at: at(second),
+        is_answered: true,
     }
 }
 
@@ -51,10 +59,67 @@ fn a_note_is_made_once_and_anew_once_it_covers_no_more() {
         ),
     ] {
         assert_eq!(
-            Begun::with(before, missing.clone(), at(second)),
+            Begun::with(before, missing.clone(), sending(second)),
             after,
             "{missing:?} at {second}"
         );
+    }
+}
+
+#[test]
+fn what_takes_away_makes_no_note_last() {
+    let noted = begun(0, &[policy("a")]);
+    let found = Begun::with(Some(&noted), [], sending(10_000));
+    assert_eq!(found, Some(noted));
+}
+
+#[test]
+fn what_is_sent_again_after_an_unknown_answer_is_noted_as_such() {
+    let (a, b) = (policy("a"), policy("b"));
+    let noted = begun(0, &[a.clone(), b.clone()]);
+    let unknown = |second| Sending {
+        at: at(second),
+        is_answered: false,
+    };
+    let again = Begun {
+        at: Time(at(1)),
+        again: vec![a.clone()],
+        ..noted.clone()
+    };
+    // Also within the time that the note covers, and once is enough.
+    let found = Begun::with(Some(&noted), [a.clone()], unknown(1));
+    assert_eq!(found.as_ref(), Some(&again));
+    let found = Begun::with(Some(&again), [a.clone()], unknown(2));
+    assert_eq!(found.as_ref(), Some(&again));
+    let found = Begun::with(Some(&again), [a.clone(), b.clone()], sending(2));
+    assert_eq!(found.as_ref(), Some(&again));
+}
+
+#[test]
+fn what_was_sent_twice_stays_begun_once_it_shows_until_neither_can_arrive_any_more() {
+    let a = policy("a");
+    let noted = Begun {
+        again: vec![a.clone()],
+        ..begun(0, std::slice::from_ref(&a))
+    };
+    let (none, only) = (BTreeSet::new(), BTreeSet::from([a.clone()]));
+    for (given, wanted, undone, second, left) in [
+        (&only, &only, &none, 359, Some(noted.clone())),
+        (&only, &none, &none, 359, Some(noted.clone())),
+        (&none, &none, &only, 359, Some(noted.clone())),
+        (&only, &only, &none, 360, None),
+        (&none, &none, &only, 360, None),
+        // It did not come; what is sent next is sent once.
+        (
+            &none,
+            &only,
+            &none,
+            360,
+            Some(begun(0, std::slice::from_ref(&a))),
+        ),
+    ] {
+        let found = noted.left(given, wanted, undone, at(second));
+        assert_eq!(found, left, "{given:?} {wanted:?} {undone:?} {second}");
     }
 }
 
