@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Pod};
+use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams},
+    api::{ApiResource, ListParams, NotUsed, Object, Patch, PatchParams},
 };
+use serde::Deserialize;
 
 use super::{
     End,
@@ -22,6 +23,23 @@ use crate::{
     },
     kinds,
 };
+
+/// What is read of a Pod. To read all of it takes 300 kB of program.
+type Pod = Object<NotUsed, PodStatus>;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct PodStatus {
+    phase: Option<String>,
+}
+
+/// The Pods of a namespace, or of all.
+fn pods(kube: &Client, namespace: Option<&str>) -> Api<Pod> {
+    let resource = ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&());
+    match namespace {
+        Some(namespace) => Api::namespaced_with(kube.clone(), namespace, &resource),
+        None => Api::all_with(kube.clone(), &resource),
+    }
+}
 
 /// Label of the operator's Pods.
 const OPERATOR: &str = "app.kubernetes.io/name=cooper";
@@ -130,7 +148,7 @@ async fn stop(kube: &Client, namespace: &str, name: &str) -> anyhow::Result<()> 
     let selector = scale.status.and_then(|status| status.selector);
     let selector = selector.context("the Deployment does not say which Pods are its own")?;
     eprintln!("stopped Deployment {namespace}/{name}; waiting for its Pods to end");
-    let pods: Api<Pod> = Api::namespaced(kube.clone(), namespace);
+    let pods = pods(kube, Some(namespace));
     let begin = tokio::time::Instant::now();
     loop {
         let left = running(&pods, &selector).await?;
@@ -149,7 +167,7 @@ async fn stop(kube: &Client, namespace: &str, name: &str) -> anyhow::Result<()> 
 
 /// Refuses while an operator runs. One outside the cluster is not seen here, only by what it puts back.
 async fn none_runs(kube: &Client) -> anyhow::Result<()> {
-    let running = match running(&Api::all(kube.clone()), OPERATOR).await {
+    let running = match running(&pods(kube, None), OPERATOR).await {
         Ok(running) => running,
         Err(Trouble::Kube(kube::Error::Api(status))) if status.code == 403 => {
             eprintln!(

@@ -57,7 +57,10 @@ impl<K: External> Pass<'_, K> {
         if K::Keys::ISSUES && self.subject.status.keys.is_some() {
             let desired = self.resolved().ok().map(|resolved| resolved.desired);
             let want = key::Want::Released;
-            match Box::pin(self.tend(&site, desired.as_ref(), Some(&remote), want)).await? {
+            match self
+                .tend(&site, desired.as_ref(), Some(&remote), want)
+                .await?
+            {
                 Tended::Settled | Tended::UserGoes | Tended::Window(_) => {}
                 Tended::Waiting(text) => {
                     let text =

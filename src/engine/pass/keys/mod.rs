@@ -11,6 +11,7 @@ mod probe;
 
 use std::time::{Duration, Instant};
 
+use futures::{FutureExt, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Pass, Stop, present::Site};
@@ -111,7 +112,23 @@ impl<K: External> Pass<'_, K> {
     }
 
     /// Brings the keys to what is wanted, as far as it goes now.
-    pub(super) async fn tend(
+    ///
+    /// No `async fn`: the state machine of one keeps what it never awaits, and for the kinds without keys that is a third of a megabyte.
+    pub(super) fn tend<'t>(
+        &'t mut self,
+        site: &'t Site<K>,
+        desired: Option<&'t K::Desired>,
+        now: Option<&'t K::Remote>,
+        want: key::Want,
+    ) -> BoxFuture<'t, Result<Tended, Stop>> {
+        if K::Keys::ISSUES {
+            self.tend_keys(site, desired, now, want).boxed()
+        } else {
+            std::future::ready(Ok(Tended::Settled)).boxed()
+        }
+    }
+
+    async fn tend_keys(
         &mut self,
         site: &Site<K>,
         desired: Option<&K::Desired>,
