@@ -64,6 +64,48 @@ impl Outcome {
         }
     }
 
+    /// Why, by the list that conditions have their reasons from. `None`: there is nothing to tell.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::InSync(Phase::Ready, _) => Some(Reason::Available),
+            Self::InSync(Phase::Settling(_), _) => Some(Reason::SettingUp),
+            Self::InSync(Phase::Broken(_), _) => Some(Reason::RemoteBroken),
+            Self::Observed(..) => Some(Reason::Observed),
+            Self::NotThere => Some(Reason::NotThere),
+            Self::Waiting(reason, _)
+            | Self::Refused(reason, _)
+            | Self::Busy(reason, _)
+            | Self::Parting(reason, _) => Some(*reason),
+            Self::NoSession(_) => Some(Reason::AccountNotReady),
+            Self::Failed(fault) => Some(fault.reason),
+            Self::Paused => Some(Reason::Paused),
+            Self::Held(_) => Some(Reason::DeletionHeld),
+            Self::Braked(_) => Some(Reason::Braked),
+            Self::InSync(Phase::Leaving(_), _) | Self::Leaving(_) => Some(Reason::Removing),
+            Self::Soon | Self::Finished => None,
+        }
+    }
+
+    /// Whether somebody should look at it: something failed, or cannot go on as it is. A conflict is everyday's work.
+    pub fn is_wrong(&self) -> bool {
+        match self {
+            Self::InSync(Phase::Broken(_), _) | Self::Refused(..) | Self::Braked(_) => true,
+            Self::Failed(_) => !self.is_conflict(),
+            Self::InSync(..)
+            | Self::Observed(..)
+            | Self::NotThere
+            | Self::Waiting(..)
+            | Self::NoSession(_)
+            | Self::Busy(..)
+            | Self::Paused
+            | Self::Held(_)
+            | Self::Parting(..)
+            | Self::Leaving(_)
+            | Self::Soon
+            | Self::Finished => false,
+        }
+    }
+
     /// Somebody else wrote first: the next pass decides anew, and has something to say.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Failed(fault) if fault.class == Class::Conflict)

@@ -15,8 +15,9 @@ use crate::engine::{
     keyring::Keyring,
     outcome::{Outcome, tell},
     reason::Reason,
-    status::{Conditions, IssuedKey, Kind},
+    status::{Conditions, IssuedKey, Kind, Truth},
     subject::StatusOf,
+    trace,
 };
 
 /// Sets the conditions of a kind's own, and takes away those that are not said any more.
@@ -69,6 +70,17 @@ impl<K: External> Pass<'_, K> {
     fn measure(&self, outcome: &Outcome, before: &[Condition]) {
         let (metrics, kind) = (&self.engine.core.metrics, &self.subject.target.kind);
         metrics.passed(kind, outcome.word());
+        // What keeps a resource that is as wanted from being usable is its Secret.
+        let issue = self
+            .issue
+            .as_ref()
+            .filter(|issue| issue.truth != Truth::True);
+        let reason = match outcome {
+            Outcome::InSync(Phase::Ready, _) => issue.map(|issue| issue.reason),
+            _ => None,
+        };
+        let reason = reason.or(outcome.reason());
+        trace::came_to(outcome.word(), reason, outcome.is_wrong());
         let ready = |conditions: &[Condition]| {
             let found = conditions.iter().find(|c| c.type_ == Kind::Ready.name());
             found.map(|c| (c.status == "True", c.last_transition_time.0))
@@ -203,7 +215,8 @@ impl<K: External> Pass<'_, K> {
                 Outcome::Failed(fault) => fault.correlation.as_deref(),
                 _ => None,
             };
-            tracing::warn!(resource = %self.subject.target, %reason, request_id, "{text}");
+            let trace_id = trace::id_for_logs();
+            tracing::warn!(resource = %self.subject.target, %reason, request_id, trace_id, "{text}");
             self.note(Note::warning(reason, text));
         }
     }
