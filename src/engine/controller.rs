@@ -443,3 +443,6 @@ fn digest(offer: &serde_json::Value) -> u64 {
     offer.to_string().hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;
