@@ -68,6 +68,7 @@ impl Outcome {
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::InSync(Phase::Ready, _) => Some(Reason::Available),
+            Self::InSync(Phase::Changing(_), _) => Some(Reason::Progressing),
             Self::InSync(Phase::Settling(_), _) => Some(Reason::SettingUp),
             Self::InSync(Phase::Broken(_), _) => Some(Reason::RemoteBroken),
             Self::Observed(..) => Some(Reason::Observed),
@@ -210,7 +211,7 @@ fn in_sync(conditions: &mut Conditions, phase: &Phase, hint: Option<&str>, issue
         "the cloud is as the spec says",
     );
     match (phase, issue) {
-        (Phase::Ready, Some(issue)) if issue.truth != Truth::True => {
+        (Phase::Ready | Phase::Changing(_), Some(issue)) if issue.truth != Truth::True => {
             conditions.set(
                 Kind::Ready,
                 Truth::False,
@@ -227,6 +228,11 @@ fn in_sync(conditions: &mut Conditions, phase: &Phase, hint: Option<&str>, issue
         (Phase::Ready, _) => {
             let text = hint.map_or_else(|| "usable".to_owned(), |hint| format!("usable; {hint}"));
             conditions.set(Kind::Ready, Truth::True, Reason::Available, text);
+        }
+        (Phase::Changing(step), _) => {
+            let text = format!("usable; the cloud is working on a change ({step})");
+            conditions.set(Kind::Ready, Truth::True, Reason::Available, text.clone());
+            conditions.set(Kind::Reconciling, Truth::True, Reason::Progressing, text);
         }
         (Phase::Settling(text), _) => {
             conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
@@ -286,6 +292,10 @@ fn observed(conditions: &mut Conditions, phase: &Phase, differences: &[String]) 
     }
     match phase {
         Phase::Ready => conditions.set(Kind::Ready, Truth::True, Reason::Available, "usable"),
+        Phase::Changing(step) => {
+            let text = format!("usable; the cloud is working on a change ({step})");
+            conditions.set(Kind::Ready, Truth::True, Reason::Available, text);
+        }
         Phase::Settling(text) => {
             conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
         }
@@ -396,8 +406,18 @@ mod tests {
                 true,
                 "FTTT-",
             ),
+            (
+                Outcome::InSync(Phase::Changing(text()), None),
+                true,
+                "TTTT-",
+            ),
             (Outcome::InSync(Phase::Broken(text()), None), true, "FTT-T"),
             (Outcome::Observed(Phase::Ready, vec![]), false, "TTT--"),
+            (
+                Outcome::Observed(Phase::Changing(text()), vec![]),
+                false,
+                "TTT--",
+            ),
             (
                 Outcome::Observed(Phase::Ready, vec![text()]),
                 false,

@@ -76,7 +76,9 @@ impl<K: External> Pass<'_, K> {
             .as_ref()
             .filter(|issue| issue.truth != Truth::True);
         let reason = match outcome {
-            Outcome::InSync(Phase::Ready, _) => issue.map(|issue| issue.reason),
+            Outcome::InSync(Phase::Ready | Phase::Changing(_), _) => {
+                issue.map(|issue| issue.reason)
+            }
             _ => None,
         };
         let reason = reason.or(outcome.reason());
@@ -152,8 +154,10 @@ impl<K: External> Pass<'_, K> {
         let dice = rand::random();
         let is_moving = matches!(
             outcome,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
-                | Outcome::Observed(Phase::Settling(_), _)
+            Outcome::InSync(
+                Phase::Changing(_) | Phase::Settling(_) | Phase::Leaving(_),
+                _
+            ) | Outcome::Observed(Phase::Changing(_) | Phase::Settling(_), _)
                 | Outcome::Leaving(_)
                 | Outcome::Held(_)
         );
@@ -173,8 +177,8 @@ impl<K: External> Pass<'_, K> {
             Outcome::Finished | Outcome::Failed(_) => return None,
             // `retry` says when it is soon.
             Outcome::Paused | Outcome::Soon => delay::SLOW,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
-            | Outcome::Observed(Phase::Settling(_), _)
+            Outcome::InSync(Phase::Changing(_) | Phase::Settling(_) | Phase::Leaving(_), _)
+            | Outcome::Observed(Phase::Changing(_) | Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
             Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
                 // A round that began during this pass is not this pass's.
