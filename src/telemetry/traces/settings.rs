@@ -68,9 +68,8 @@ impl Reader<'_> {
         }
         let endpoint = self.endpoint()?;
         match self.either("PROTOCOL").as_deref() {
-            None | Some("http/json") => {}
-            // What takes this takes JSON too, at the same place.
-            Some("http/protobuf") => {}
+            // What takes Protobuf takes JSON too, at the same place.
+            None | Some("http/json" | "http/protobuf") => {}
             Some(other) => {
                 self.warn(
                     "OTEL_EXPORTER_OTLP_PROTOCOL",
