@@ -430,7 +430,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pass_is_a_span_with_its_requests_below() {
-        let (tracer, traces) = tracer(1.0, 100);
+        let (tracer, wanted) = tracer(1.0, 100);
         let pass = Box::pin(async {
             let sent = Sent {
                 route: "/1.3/object-storage-2/{service}",
@@ -446,7 +446,7 @@ mod tests {
             assert!(id_for_logs().is_some());
             came_to("terminal", Some(Reason::NameTaken), true);
         });
-        traces.pass(&target(), pass).await;
+        wanted.pass(&target(), pass).await;
         let spans = tracer.take(9);
         let [root, cloud, wait] = &spans[..] else {
             panic!("{spans:?}")
@@ -482,18 +482,18 @@ mod tests {
     async fn what_is_not_a_traced_pass_leaves_nothing() {
         asks(1).await;
         assert_eq!(id_for_logs(), None);
-        let (tracer, traces) = tracer(0.0, 100);
-        traces.pass(&target(), asks(1)).await;
+        let (tracer, wanted) = tracer(0.0, 100);
+        wanted.pass(&target(), asks(1)).await;
         // An echo of an own write: it came to nothing.
-        let (other, traces) = self::tracer(1.0, 100);
-        traces.pass(&target(), Box::pin(async {})).await;
+        let (other, wanted) = self::tracer(1.0, 100);
+        wanted.pass(&target(), Box::pin(async {})).await;
         assert!(tracer.take(9).is_empty() && other.take(9).is_empty());
     }
 
     #[tokio::test]
     async fn a_pass_that_panics_says_so() {
-        let (tracer, traces) = tracer(1.0, 100);
-        let pass = traces.pass(&target(), Box::pin(async { panic!("a bug") }));
+        let (tracer, wanted) = tracer(1.0, 100);
+        let pass = wanted.pass(&target(), Box::pin(async { panic!("a bug") }));
         assert!(tokio::spawn(pass).await.is_err());
         let spans = tracer.take(9);
         assert_eq!(
@@ -504,9 +504,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_takes_is_dropped_and_counted() {
-        let (tracer, traces) = tracer(1.0, 5);
+        let (tracer, wanted) = tracer(1.0, 5);
         for _ in 0..4 {
-            traces.pass(&target(), asks(2)).await;
+            wanted.pass(&target(), asks(2)).await;
         }
         assert_eq!(
             tracer.counts(),
@@ -519,8 +519,8 @@ mod tests {
 
     #[tokio::test]
     async fn of_a_pass_with_many_requests_the_rest_is_a_number() {
-        let (tracer, traces) = tracer(1.0, 1000);
-        traces.pass(&target(), asks(REQUESTS + 3)).await;
+        let (tracer, wanted) = tracer(1.0, 1000);
+        wanted.pass(&target(), asks(REQUESTS + 3)).await;
         let spans = tracer.take(1000);
         assert_eq!(spans.len(), REQUESTS + 1);
         let left_out = text(&spans[0], "cooper.requests_left_out");
