@@ -70,10 +70,13 @@ def full(objects):
     pod = objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["spec"]
     assert pod["volumes"] == [{"name": "trust", "configMap": {"name": "corporate", "items": [{"key": "pem", "path": "ca.crt"}]}}]
     assert {"name": "SSL_CERT_FILE", "value": "/etc/cooper/trust/ca.crt"} in pod["containers"][0]["env"]
+    variables = {one["name"]: one.get("value") or one["valueFrom"] for one in pod["containers"][0]["env"]}
+    assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4318" and variables["OTEL_TRACES_SAMPLER_ARG"] == "0.5"
+    assert variables["OTEL_EXPORTER_OTLP_HEADERS"] == {"secretKeyRef": {"name": "collector", "key": "headers"}}
     assert [one["maxSkew"] for one in pod["topologySpreadConstraints"]] == [2]
     policy = objects["NetworkPolicy", "cooper-system", "cooper"]["spec"]
     assert policy["podSelector"]["matchLabels"].items() <= objects["Deployment", "cooper-system", "cooper"]["spec"]["template"]["metadata"]["labels"].items()
-    assert [port["port"] for port in policy["egress"][1]["ports"]] == [8443] and "to" not in policy["egress"][1]
+    assert [port["port"] for port in policy["egress"][1]["ports"]] == [8443, 4318] and "to" not in policy["egress"][1]
     service = objects["ServiceMonitor", "cooper-system", "cooper"]
     assert service["spec"]["endpoints"][0]["interval"] == "1m" and service["metadata"]["labels"]["release"] == "prometheus"
     assert service["spec"]["selector"]["matchLabels"].items() <= objects["Service", "cooper-system", "cooper"]["metadata"]["labels"].items()

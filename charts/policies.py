@@ -19,6 +19,7 @@ EXCEPTIONS = {
     ("CKV2_K8S_6", "Pod.cooper-system.cooper*"): "networkPolicy and its component are off unless asked for, for each cluster reaches clouds and API server in its own "
     "way; the Pods of helm test and uninstall live for seconds",
     ("CKV2_K8S_5", "ClusterRoleBinding.default.cooper-secrets-watch"): "secrets.watch, off unless asked for; docs/threat-model.md has its price",
+    ("CKV_K8S_35", "Deployment.cooper-system.cooper"): "traces.headersSecret, none unless asked for: OpenTelemetry takes headers from its variable only",
     ("CKV_DOCKER_2", "/Dockerfile.*"): "Kubernetes asks by its own probes, and an OCI image has no health check",
 }
 

@@ -32,6 +32,8 @@ refused serviceMonitor.interval=often
 refused account.name=A
 refused commonLabels.x=1
 refused trust.key=a/b
+refused traces.endpoint=collector:4318
+refused traces.ratio=2
 refused 'providers={}'
 refused 'providers={upcloud,upcloud}'
 refused 'providers={nowhere}'
@@ -48,6 +50,7 @@ render --set watchNamespace=team-a --set rbac.clusterRole=false --set commonLabe
     --api-versions upcloud.cooper.dev/v1alpha1/Account --set account.create=true --set account.name=first --set account.spec.proxy=http://proxy:3128 \
     --set trust.configMap=corporate --set trust.key=pem --set 'topologySpreadConstraints[0].maxSkew=2,topologySpreadConstraints[0].topologyKey=zone,topologySpreadConstraints[0].whenUnsatisfiable=DoNotSchedule' \
     --set networkPolicy.enabled=true --set 'networkPolicy.ports={8443}' --set podMonitor.enabled=true \
+    --set traces.endpoint=http://collector:4318 --set-json traces.ratio=0.5 --set traces.headersSecret.name=collector \
     --set serviceMonitor.enabled=true --set serviceMonitor.interval=1m --set serviceMonitor.labels.release=prometheus >"$work/full"
 # Each overlay says by which values Helm makes the same.
 for overlay in deploy/overlays/*; do

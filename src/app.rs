@@ -32,6 +32,7 @@ use crate::{
         pulse::Pulse,
         secret::{FENCE, Secrets},
         secret_watch::{self, Sightings},
+        trace::Traces,
         wake::Wakes,
     },
     http::Meter,
@@ -55,6 +56,8 @@ pub struct Options {
     pub fence_namespace: Option<String>,
     /// The election it takes part in. `None`: it works at once, so it must be the only one.
     pub lease: Option<Terms>,
+    /// Which passes are traced; whoever makes this also sends what it collects.
+    pub traces: Traces,
 }
 
 /// One operator.
@@ -133,6 +136,7 @@ impl App {
             office,
             pulse: Pulse::default(),
             metrics,
+            traces: options.traces.clone(),
             wire: Arc::clone(&wire),
         };
         let meter = Arc::clone(&core.metrics) as Arc<dyn Meter>;

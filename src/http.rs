@@ -90,12 +90,12 @@ pub trait Meter: Send + Sync + 'static {
     /// A request got its token after this wait.
     fn paid(&self, lane: Lane, waited: Duration);
     /// A request ended this way.
-    fn ended(&self, method: &Method, sent: Sent);
+    fn ended(&self, method: &Method, sent: Sent<'_>);
 }
 
-/// A request that has ended, for metrics.
+/// A request that has ended, for metrics and traces.
 #[derive(Clone, Copy, Debug)]
-pub struct Sent {
+pub struct Sent<'a> {
     /// The route's template.
     pub route: &'static str,
     /// Who asked; nobody for what is not paid from the budget.
@@ -106,16 +106,19 @@ pub struct Sent {
     pub outcome: Outcome,
     /// How long it took.
     pub took: Duration,
+    /// The cloud's name for the request. No label: no two are the same.
+    pub correlation: Option<&'a str>,
 }
 
-impl Sent {
+impl<'a> Sent<'a> {
     fn of(
         route: &'static str,
         lane: Option<Lane>,
-        result: &Result<Answer, TransportError>,
+        result: &'a Result<Answer, TransportError>,
         took: Duration,
     ) -> Self {
-        let status = result.as_ref().ok().map(|answer| answer.status);
+        let answer = result.as_ref().ok();
+        let status = answer.map(|answer| answer.status);
         let outcome = Outcome::of(result);
         Self {
             route,
@@ -123,6 +126,7 @@ impl Sent {
             status,
             outcome,
             took,
+            correlation: answer.and_then(|answer| answer.correlation.as_deref()),
         }
     }
 }
@@ -175,7 +179,7 @@ pub struct Unmetered;
 
 impl Meter for Unmetered {
     fn paid(&self, _: Lane, _: Duration) {}
-    fn ended(&self, _: &Method, _: Sent) {}
+    fn ended(&self, _: &Method, _: Sent<'_>) {}
 }
 
 /// One request. Holds no secret: no API of ours takes one.

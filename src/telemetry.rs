@@ -1,4 +1,8 @@
-//! Logs: one line a happening, as text or JSON, to standard error. What is logged can be changed while the operator runs.
+//! Logs: one line a happening, as text or JSON, to standard error. What is logged can be changed while the operator runs. And where
+//! traces go, if they are wanted: [`traces`].
+
+pub mod otlp;
+pub mod traces;
 
 use std::io::IsTerminal;
 

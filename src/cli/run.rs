@@ -8,16 +8,22 @@ use kube::{
     Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     app::{App, Options},
-    engine::{clock::Clock, controller::Scope, core::Settings},
+    engine::{clock::Clock, controller::Scope, core::Settings, trace::Traces},
     kinds::ProviderName,
     lease::Terms,
     server,
-    telemetry::{self, Level},
+    telemetry::{
+        self, Level,
+        traces::{self, Exporter},
+    },
     wire::Open,
 };
 
@@ -96,6 +102,7 @@ impl Run {
     async fn operate(self, level: Level) -> anyhow::Result<()> {
         let config = self.config().await?;
         let lease = self.terms()?;
+        let (exporter, traces) = exporter().unzip();
         let options = Options {
             providers: self.providers,
             scope: self.namespace.map_or(Scope::Cluster, Scope::Namespace),
@@ -107,6 +114,7 @@ impl Run {
             },
             fence_namespace: (!self.no_fence_check).then_some(self.own_namespace),
             lease,
+            traces: traces.unwrap_or_default(),
         };
         let app = App::new(config, Arc::new(Open), Clock::system(), options)?;
         let listener = server::bind(self.listen)
@@ -118,19 +126,20 @@ impl Run {
         );
         let _server =
             AbortOnDropHandle::new(tokio::spawn(server::serve(listener, app.core(), level)));
-        let (told, wait) = tokio::sync::oneshot::channel();
+        let (told, wait) = oneshot::channel();
         let running = app.run(async {
             // A closed channel stops as well.
             let _ = wait.await;
         });
-        tokio::pin!(running);
-        tokio::select! {
-            done = &mut running => return done,
-            () = stop_signal() => {}
+        let ended = CancellationToken::new();
+        let sending = exporter.map(|exporter| tokio::spawn(exporter.run(ended.clone())));
+        let done = until_stopped(running, told).await;
+        ended.cancel();
+        if let Some(sending) = sending {
+            // Bounded by itself. A bug there must not change how this ends.
+            let _ = sending.await;
         }
-        tracing::info!("stopping: passes under way are finished first");
-        let _ = told.send(());
-        running.await
+        done
     }
 
     /// The election to take part in.
@@ -162,6 +171,41 @@ impl Run {
             }
         }
     }
+}
+
+/// Runs to its end, which the process being asked to stop brings about.
+async fn until_stopped(
+    running: impl Future<Output = anyhow::Result<()>>,
+    told: oneshot::Sender<()>,
+) -> anyhow::Result<()> {
+    tokio::pin!(running);
+    tokio::select! {
+        done = &mut running => return done,
+        () = stop_signal() => {}
+    }
+    tracing::info!("stopping: passes under way are finished first");
+    let _ = told.send(());
+    running.await
+}
+
+/// Where traces go, if the environment says so. What is wrong with that keeps nothing else from working.
+fn exporter() -> Option<(Exporter, Traces)> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let (settings, warned) = traces::Settings::read(variable, |path| std::fs::read(path));
+    for warning in warned {
+        tracing::warn!("{warning}");
+    }
+    let settings = settings?;
+    tracing::info!(
+        host = settings.endpoint.host_str(),
+        share = settings.share,
+        "passes are traced"
+    );
+    Exporter::new(settings)
+        .inspect_err(
+            |error| tracing::warn!(%error, "no traces are sent: their client cannot be built"),
+        )
+        .ok()
 }
 
 /// Returns when the process is asked to stop.

@@ -201,7 +201,8 @@ async fn one<K: Watched, C: Controlled<K>>(
     // Dropping the controller, as a crash does, ends it too.
     let core = Arc::clone(kind.core());
     let began = tokio::time::Instant::now();
-    let task = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&kind).pass(Arc::clone(&stored))));
+    let pass = Arc::clone(&kind).pass(Arc::clone(&stored));
+    let task = AbortOnDropHandle::new(tokio::spawn(core.traces.pass(&target, pass)));
     if let Err(error) = task.await {
         tracing::error!(%target, %error, "a pass ended by a bug; it is tried again in a minute");
         core.metrics.panicked(&target.kind);
@@ -442,3 +443,6 @@ fn digest(offer: &serde_json::Value) -> u64 {
     offer.to_string().hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ use super::{
     office::Office,
     pulse::Pulse,
     secret::Secrets,
+    trace::Traces,
     wake::{Cause, Wakes},
 };
 use crate::wire::Wire;
@@ -89,6 +90,8 @@ pub struct Core {
     pub pulse: Pulse,
     /// What Prometheus is told.
     pub metrics: Arc<Metrics>,
+    /// Which passes are traced.
+    pub traces: Traces,
     /// The hook in front of every request; told of passes, too.
     pub wire: Arc<dyn Wire>,
 }

@@ -453,7 +453,9 @@ impl Display for Never {
 pub enum Phase {
     /// Usable.
     Ready,
-    /// Being set up or changed by the cloud; the text says at which step it is.
+    /// Usable as it was, while the cloud works on a change; the text says at which step it is.
+    Changing(String),
+    /// Being set up by the cloud and not usable meanwhile; the text says at which step it is.
     Settling(String),
     /// Being removed by the cloud.
     Leaving(String),

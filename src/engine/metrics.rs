@@ -22,7 +22,10 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::budget::{Budget, Lane};
+use super::{
+    budget::{Budget, Lane},
+    trace,
+};
 use crate::http::{Meter, Sent};
 
 pub use kube::{MeterLayer, MeterService};
@@ -176,13 +179,15 @@ impl Meter for Metrics {
     }
 
     fn paid(&self, lane: Lane, waited: Duration) {
+        trace::waited(lane, waited);
         let labels = [("lane", lane.as_str().into())];
         self.cloud_wait
             .get_or_create(&labels)
             .observe(waited.as_secs_f64());
     }
 
-    fn ended(&self, method: &Method, sent: Sent) {
+    fn ended(&self, method: &Method, sent: Sent<'_>) {
+        trace::asked_cloud(method, &sent);
         let operation = format!("{method} {}", sent.route);
         let status = match sent.status {
             Some(status) => status.as_str().to_owned(),

@@ -36,5 +36,6 @@ pub mod shared;
 pub mod standing;
 pub mod status;
 pub mod subject;
+pub mod trace;
 pub mod turns;
 pub mod wake;

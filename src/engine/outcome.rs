@@ -64,6 +64,49 @@ impl Outcome {
         }
     }
 
+    /// Why, by the list that conditions have their reasons from. `None`: there is nothing to tell.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::InSync(Phase::Ready, _) => Some(Reason::Available),
+            Self::InSync(Phase::Changing(_), _) => Some(Reason::Progressing),
+            Self::InSync(Phase::Settling(_), _) => Some(Reason::SettingUp),
+            Self::InSync(Phase::Broken(_), _) => Some(Reason::RemoteBroken),
+            Self::Observed(..) => Some(Reason::Observed),
+            Self::NotThere => Some(Reason::NotThere),
+            Self::Waiting(reason, _)
+            | Self::Refused(reason, _)
+            | Self::Busy(reason, _)
+            | Self::Parting(reason, _) => Some(*reason),
+            Self::NoSession(_) => Some(Reason::AccountNotReady),
+            Self::Failed(fault) => Some(fault.reason),
+            Self::Paused => Some(Reason::Paused),
+            Self::Held(_) => Some(Reason::DeletionHeld),
+            Self::Braked(_) => Some(Reason::Braked),
+            Self::InSync(Phase::Leaving(_), _) | Self::Leaving(_) => Some(Reason::Removing),
+            Self::Soon | Self::Finished => None,
+        }
+    }
+
+    /// Whether somebody should look at it: something failed, or cannot go on as it is. A conflict is everyday's work.
+    pub fn is_wrong(&self) -> bool {
+        match self {
+            Self::InSync(Phase::Broken(_), _) | Self::Refused(..) | Self::Braked(_) => true,
+            Self::Failed(_) => !self.is_conflict(),
+            Self::InSync(..)
+            | Self::Observed(..)
+            | Self::NotThere
+            | Self::Waiting(..)
+            | Self::NoSession(_)
+            | Self::Busy(..)
+            | Self::Paused
+            | Self::Held(_)
+            | Self::Parting(..)
+            | Self::Leaving(_)
+            | Self::Soon
+            | Self::Finished => false,
+        }
+    }
+
     /// Somebody else wrote first: the next pass decides anew, and has something to say.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Failed(fault) if fault.class == Class::Conflict)
@@ -168,7 +211,7 @@ fn in_sync(conditions: &mut Conditions, phase: &Phase, hint: Option<&str>, issue
         "the cloud is as the spec says",
     );
     match (phase, issue) {
-        (Phase::Ready, Some(issue)) if issue.truth != Truth::True => {
+        (Phase::Ready | Phase::Changing(_), Some(issue)) if issue.truth != Truth::True => {
             conditions.set(
                 Kind::Ready,
                 Truth::False,
@@ -185,6 +228,11 @@ fn in_sync(conditions: &mut Conditions, phase: &Phase, hint: Option<&str>, issue
         (Phase::Ready, _) => {
             let text = hint.map_or_else(|| "usable".to_owned(), |hint| format!("usable; {hint}"));
             conditions.set(Kind::Ready, Truth::True, Reason::Available, text);
+        }
+        (Phase::Changing(step), _) => {
+            let text = format!("usable; the cloud is working on a change ({step})");
+            conditions.set(Kind::Ready, Truth::True, Reason::Available, text.clone());
+            conditions.set(Kind::Reconciling, Truth::True, Reason::Progressing, text);
         }
         (Phase::Settling(text), _) => {
             conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
@@ -244,6 +292,10 @@ fn observed(conditions: &mut Conditions, phase: &Phase, differences: &[String]) 
     }
     match phase {
         Phase::Ready => conditions.set(Kind::Ready, Truth::True, Reason::Available, "usable"),
+        Phase::Changing(step) => {
+            let text = format!("usable; the cloud is working on a change ({step})");
+            conditions.set(Kind::Ready, Truth::True, Reason::Available, text);
+        }
         Phase::Settling(text) => {
             conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
         }
@@ -354,8 +406,18 @@ mod tests {
                 true,
                 "FTTT-",
             ),
+            (
+                Outcome::InSync(Phase::Changing(text()), None),
+                true,
+                "TTTT-",
+            ),
             (Outcome::InSync(Phase::Broken(text()), None), true, "FTT-T"),
             (Outcome::Observed(Phase::Ready, vec![]), false, "TTT--"),
+            (
+                Outcome::Observed(Phase::Changing(text()), vec![]),
+                false,
+                "TTT--",
+            ),
             (
                 Outcome::Observed(Phase::Ready, vec![text()]),
                 false,

@@ -38,6 +38,7 @@ use super::{
     secret::Found,
     status::{IssuedKey, Kind, Origin},
     subject::{Subject, place_key, target_of},
+    trace,
 };
 use crate::engine::budget::Lane;
 
@@ -417,6 +418,7 @@ fn fault_of(trouble: &Trouble) -> Fault {
 /// Not even the status can be read: only the annotation to abandon helps such an object out.
 async fn unreadable<K: External>(stored: &Guarded<K>, engine: &Engine<K>) {
     let meta = stored.meta();
+    trace::came_to("refused", Some(Reason::Undecodable), true);
     tracing::warn!(object = %target_of::<K>(meta), "neither spec nor status can be read");
     let text = format!(
         "this object cannot be read, not even its status; correct it, or annotate it with {ABANDON}: \"true\" to let it be deleted"

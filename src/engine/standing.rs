@@ -95,7 +95,9 @@ pub fn taken<P: Serialize>(place: &P) -> String {
 pub fn leaving<K: External>(remote: &K::Remote) -> String {
     match K::phase(remote) {
         Phase::Leaving(text) => text,
-        Phase::Ready | Phase::Settling(_) | Phase::Broken(_) => "it is being removed".into(),
+        Phase::Ready | Phase::Changing(_) | Phase::Settling(_) | Phase::Broken(_) => {
+            "it is being removed".into()
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a resource shows: conditions, claim, facts. Built purely; written elsewhere, and only when it changed.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{
     external::{AccountKey, DeletionPolicy},
@@ -25,7 +27,11 @@ pub struct Status<P, F> {
     pub observed_generation: Option<i64>,
     /// Ready (usable now), Synced (the last pass did what the spec says), Resolved (references found), Issued (Secrets hold live keys);
     /// Reconciling and Stalled appear only while they are true.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "conditions",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// The account whose credentials reach the remote. Together with `place` it is the claim; only cooper writes it.
@@ -50,6 +56,19 @@ pub struct Status<P, F> {
     /// Access keys: what was decided and which ids are ours. Never a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Ledger>,
+}
+
+/// Reads conditions as they are stored: all of them, or none if one is wrong.
+///
+/// A list of conditions without types, or with one twice, is one that the API server cannot compare with another: it refuses every change
+/// of the object then, even that of a finalizer, until the status is put right. All that stands there is what was said last, so nothing is
+/// lost by saying it anew; what was not read differs from it and is written over by the next pass.
+pub fn conditions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Condition>, D::Error> {
+    let stored = serde_json::Value::deserialize(deserializer)?;
+    let read: Vec<Condition> = serde_json::from_value(stored).unwrap_or_default();
+    let mut types = HashSet::new();
+    let is_right = read.iter().all(|one| types.insert(one.type_.as_str()));
+    Ok(if is_right { read } else { Vec::new() })
 }
 
 // Not derived: a place has no default.
@@ -275,6 +294,8 @@ pub fn whole_seconds(moment: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -297,6 +318,24 @@ mod tests {
         assert_eq!(list[0].observed_generation, Some(2));
         second.set(Kind::Ready, Truth::True, Reason::Available, "usable");
         assert_eq!(second.finish()[0].last_transition_time.0, at(20));
+    }
+
+    #[test]
+    fn conditions_are_read_whole_or_not_at_all() {
+        let right = |kind: &str| json!({"type": kind, "status": "True", "reason": "X", "message": "", "lastTransitionTime": "2026-02-03T09:10:11Z"});
+        for (stored, read) in [
+            (json!([right("Ready"), right("Synced")]), 2),
+            (json!([]), 0),
+            (json!([right("Ready"), right("Synced"), right("Ready")]), 0),
+            (json!([right("Ready"), {"status": "True"}]), 0),
+            (json!([right("Ready"), {"type": 7}]), 0),
+            (json!(["Ready"]), 0),
+            (json!({"Ready": true}), 0),
+        ] {
+            let status: Status<(), ()> =
+                serde_json::from_value(json!({"conditions": stored, "atProvider": null})).unwrap();
+            assert_eq!(status.conditions.len(), read, "{stored}");
+        }
     }
 
     #[test]

@@ -354,7 +354,7 @@ impl Meter for Log {
         self.paid.lock().unwrap().push(lane);
     }
 
-    fn ended(&self, method: &Method, sent: Sent) {
+    fn ended(&self, method: &Method, sent: Sent<'_>) {
         self.ended
             .lock()
             .unwrap()

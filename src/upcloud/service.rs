@@ -205,6 +205,9 @@ pub struct ServiceFacts {
     /// unusable.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ran: bool,
+    /// Whether it has been running since it was last started. From then on it serves, whatever change the cloud is working on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub serving: bool,
     /// Objects in it, at about a tenth: a smaller change is not published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<i64>,

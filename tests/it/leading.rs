@@ -214,6 +214,7 @@ async fn candidate(scene: &Scene, identity: &str) -> (Operator, Arc<Writes>) {
         wire: Arc::clone(&wire) as Arc<dyn Wire>,
         settings: Settings::default(),
         lease: Some(terms(scene, identity)),
+        ..Start::default()
     };
     (Operator::launch_beside(scene, start).await, wire)
 }

@@ -44,6 +44,7 @@ mod secrets;
 mod secrets_watch;
 mod tenancy;
 mod tls;
+mod traces;
 mod tried_keys;
 mod undoing;
 mod unknowns;

@@ -124,6 +124,7 @@ impl Scene {
             settings: self.settings.clone(),
             lease: None,
             config: self.config.clone(),
+            ..Start::default()
         };
         let scope = Scope::Namespace(self.namespace.to_string());
         Operator::launch(self.ground, scope, start).await

@@ -38,6 +38,20 @@ impl Outcome {
             Self::InUse(_) => "held",
         }
     }
+
+    /// Why, by the list that conditions have their reasons from.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::Connected => Reason::Connected,
+            Self::Kept(reason, _) | Self::Down(reason, ..) => *reason,
+            Self::InUse(_) => Reason::InUse,
+        }
+    }
+
+    /// Whether somebody should look at it.
+    pub(super) fn is_wrong(&self) -> bool {
+        matches!(self, Self::Kept(..) | Self::Down(..))
+    }
 }
 
 /// One look at one account, as its metadata and status stand.

@@ -84,7 +84,11 @@ pub struct AccountStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Ready: the credentials work. Stalled appears only while somebody must act.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "super::status::conditions",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// Who the credentials belong to, as the cloud said at first. Credentials of anybody else are refused from then on.

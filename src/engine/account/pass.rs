@@ -31,6 +31,7 @@ use crate::engine::{
     reason::Reason,
     secret::{CONSENT, Found},
     subject::target_of,
+    trace,
     wake::{Cause, Wake},
 };
 
@@ -202,6 +203,7 @@ impl<A: Provider> Pass<'_, A> {
         let users = self.accounts.core.references.holding(self.target);
         let meta = self.meta;
         if self.may_go(&users) {
+            trace::came_to("finished", None, false);
             self.let_go(Some(self.account.credentials_secret())).await?;
             return Ok(delay::SLOW);
         }
@@ -220,6 +222,7 @@ impl<A: Provider> Pass<'_, A> {
             .core
             .metrics
             .passed(&self.target.kind, outcome.word());
+        trace::came_to(outcome.word(), Some(outcome.reason()), outcome.is_wrong());
         let before = self.account.status().cloned().unwrap_or_default();
         self.tell(before, outcome).await?;
         Ok(next)

@@ -11,21 +11,24 @@ use http::{Method, Request, Response, Uri};
 use tower::{BoxError, Layer, Service};
 
 use super::Metrics;
-use crate::wire::is_watch;
+use crate::{engine::trace, wire::is_watch};
 
 impl Metrics {
     fn asked(&self, method: &Method, uri: &Uri, code: u16, began: Instant) {
+        let (resource, took) = (resource(uri.path()), began.elapsed());
+        trace::asked_kubernetes(method, resource, code, took);
         let labels = [
             ("method", method.as_str().to_owned()),
-            ("resource", resource(uri.path()).to_owned()),
+            ("resource", resource.to_owned()),
             ("code", code.to_string()),
             ("dry_run", is_dry(uri).to_string()),
         ];
         self.kube_requests.get_or_create(&labels).inc();
         if !is_watch(uri) {
             let labels = [("method", method.as_str().to_owned())];
-            let took = began.elapsed().as_secs_f64();
-            self.kube_duration.get_or_create(&labels).observe(took);
+            self.kube_duration
+                .get_or_create(&labels)
+                .observe(took.as_secs_f64());
         }
     }
 }

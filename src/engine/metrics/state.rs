@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::{metrics::counter::Counter, registry::Registry};
 
-use super::{Gauges, Number, process, table::Registrar};
+use super::{Counters, Gauges, Number, process, table::Registrar};
 use crate::{
     engine::{
         budget::{Budget, Lane},
@@ -71,6 +71,7 @@ pub struct State {
     rate: Number,
     paused: Number,
     connected: Number,
+    spans: Counters<1>,
     cpu: Counter<f64, AtomicU64>,
     memory: Number,
     began: Number,
@@ -118,6 +119,7 @@ impl State {
             rate: new.gauge("cloud_budget_rate"),
             paused: new.gauge("cloud_budget_paused"),
             connected: new.gauge("accounts_connected"),
+            spans: new.counters("trace_spans"),
             cpu: new.seconds("process_cpu_seconds"),
             memory: new.gauge("process_resident_memory_bytes"),
             began: new.gauge("process_start_time_seconds"),
@@ -208,6 +210,12 @@ impl State {
         self.lease_left.set(core.office.left().as_secs_f64());
         self.hanging.set(number(core.pulse.hanging().len()));
         self.timers.set(number(core.wakes.timers()));
+        for (outcome, count) in core.traces.counts().into_iter().flatten() {
+            let counter = self.spans.get_or_create(&[("outcome", outcome.to_owned())]);
+            counter
+                .inner()
+                .store(count, std::sync::atomic::Ordering::Relaxed);
+        }
         if let Some(usage) = process::usage() {
             self.cpu
                 .inner()

@@ -68,6 +68,7 @@ metrics! {
     "accounts_connected" "gauge" [] "Sessions that are open.";
     "kubernetes_requests" "counter" ["method", "resource", "code", "dry_run"] "Requests to the API server; a watch counts when it begins. Code 0: no answer.";
     "kubernetes_request_duration_seconds" "histogram" ["method"] "How long the API server took to answer, watches left out.";
+    "trace_spans" "counter" ["outcome"] "Spans of passes that are traced: sent, dropped (no room while the receiver was slow or away), failed (the receiver could not be reached or refused them).";
     "process_cpu_seconds" "counter" [] "CPU time used.";
     "process_resident_memory_bytes" "gauge" [] "Memory in use.";
     "process_start_time_seconds" "gauge" [] "When the process began, in Unix seconds.";

@@ -354,7 +354,7 @@ const ARRIVES: Duration = Duration::from_mins(3);
 fn leaving<K: External>(remote: &K::Remote) -> String {
     match K::phase(remote) {
         Phase::Leaving(text) => text,
-        Phase::Ready | Phase::Settling(_) | Phase::Broken(_) => {
+        Phase::Ready | Phase::Changing(_) | Phase::Settling(_) | Phase::Broken(_) => {
             "the cloud accepted the deletion and has not finished it".into()
         }
     }

@@ -15,8 +15,9 @@ use crate::engine::{
     keyring::Keyring,
     outcome::{Outcome, tell},
     reason::Reason,
-    status::{Conditions, IssuedKey, Kind},
+    status::{Conditions, IssuedKey, Kind, Truth},
     subject::StatusOf,
+    trace,
 };
 
 /// Sets the conditions of a kind's own, and takes away those that are not said any more.
@@ -69,6 +70,19 @@ impl<K: External> Pass<'_, K> {
     fn measure(&self, outcome: &Outcome, before: &[Condition]) {
         let (metrics, kind) = (&self.engine.core.metrics, &self.subject.target.kind);
         metrics.passed(kind, outcome.word());
+        // What keeps a resource that is as wanted from being usable is its Secret.
+        let issue = self
+            .issue
+            .as_ref()
+            .filter(|issue| issue.truth != Truth::True);
+        let reason = match outcome {
+            Outcome::InSync(Phase::Ready | Phase::Changing(_), _) => {
+                issue.map(|issue| issue.reason)
+            }
+            _ => None,
+        };
+        let reason = reason.or(outcome.reason());
+        trace::came_to(outcome.word(), reason, outcome.is_wrong());
         let ready = |conditions: &[Condition]| {
             let found = conditions.iter().find(|c| c.type_ == Kind::Ready.name());
             found.map(|c| (c.status == "True", c.last_transition_time.0))
@@ -140,8 +154,10 @@ impl<K: External> Pass<'_, K> {
         let dice = rand::random();
         let is_moving = matches!(
             outcome,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
-                | Outcome::Observed(Phase::Settling(_), _)
+            Outcome::InSync(
+                Phase::Changing(_) | Phase::Settling(_) | Phase::Leaving(_),
+                _
+            ) | Outcome::Observed(Phase::Changing(_) | Phase::Settling(_), _)
                 | Outcome::Leaving(_)
                 | Outcome::Held(_)
         );
@@ -161,8 +177,8 @@ impl<K: External> Pass<'_, K> {
             Outcome::Finished | Outcome::Failed(_) => return None,
             // `retry` says when it is soon.
             Outcome::Paused | Outcome::Soon => delay::SLOW,
-            Outcome::InSync(Phase::Settling(_) | Phase::Leaving(_), _)
-            | Outcome::Observed(Phase::Settling(_), _)
+            Outcome::InSync(Phase::Changing(_) | Phase::Settling(_) | Phase::Leaving(_), _)
+            | Outcome::Observed(Phase::Changing(_) | Phase::Settling(_), _)
             | Outcome::Leaving(_) => delay::settling(self.memo.looks - 1, dice),
             Outcome::InSync(..) | Outcome::Observed(..) | Outcome::NotThere => {
                 // A round that began during this pass is not this pass's.
@@ -203,7 +219,8 @@ impl<K: External> Pass<'_, K> {
                 Outcome::Failed(fault) => fault.correlation.as_deref(),
                 _ => None,
             };
-            tracing::warn!(resource = %self.subject.target, %reason, request_id, "{text}");
+            let trace_id = trace::id_for_logs();
+            tracing::warn!(resource = %self.subject.target, %reason, request_id, trace_id, "{text}");
             self.note(Note::warning(reason, text));
         }
     }

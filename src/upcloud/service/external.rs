@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     ObjectStorageService, ServiceFacts, ServicePlace, ServiceSpec, at_home,
-    seen::{Remote, hosts, marked, messages, step, taken_over, unknown, waits_for_domains},
+    seen::{Remote, hosts, marked, messages, serves, step, taken_over, unknown, waits_for_domains},
     wanted::{Change, Desired},
 };
 use crate::{
@@ -117,6 +117,7 @@ impl External for ObjectStorageService {
         Ok(Some(Remote {
             known,
             ran: known && facts.ran,
+            serving: serves(&row, known && facts.serving),
             row,
             contents,
             cors_sent: None,
@@ -132,6 +133,7 @@ impl External for ObjectStorageService {
             cors_sent: want.cors_origin.clone(),
             known: true,
             ran: false,
+            serving: false,
         })
     }
 
@@ -250,6 +252,7 @@ impl External for ObjectStorageService {
             endpoint,
             website_domain: hosts.website.or_else(|| before.website_domain.clone()),
             ran: now.ran || Self::phase(now) == Phase::Ready,
+            serving: serves(row, now.serving),
             objects: quiet(usage.and_then(|usage| usage.total_objects), before.objects),
             bytes: quiet(usage.and_then(|usage| usage.total_size_bytes), before.bytes),
             boundaries: want
@@ -278,6 +281,7 @@ impl External for ObjectStorageService {
             Some(state) if state.is_leaving() => Phase::Leaving(step(row)),
             Some(state) if *state == goal => Phase::Ready,
             Some(_) if waits_for_domains(row, now.ran) => Phase::Ready,
+            Some(_) if serves(row, now.serving) => Phase::Changing(step(row)),
             _ => Phase::Settling(step(row)),
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{fault::Fault, reason::Reason},
-    upcloud::api::{self, OperationalState},
+    upcloud::api::{self, ConfiguredStatus, OperationalState},
 };
 
 /// Label by which a service made by a resource is found again; its value is the resource's uid.
@@ -21,6 +21,8 @@ pub struct Remote {
     pub known: bool,
     /// It has been seen settled since it was made.
     pub ran: bool,
+    /// It has been seen running since it was last started.
+    pub serving: bool,
 }
 
 impl Remote {
@@ -189,6 +191,21 @@ pub(super) fn waits_for_domains(row: &api::Service, ran: bool) -> bool {
         && !messages.is_empty()
         && messages.iter().all(|message| is_of_domain(&message.code))
         && (ran || (is_up && messages.iter().all(failed)))
+}
+
+/// Whether a service serves: it runs, or it did before a change that the cloud is working on. `before`: what was known of that.
+pub(super) fn serves(row: &api::Service, before: bool) -> bool {
+    match &row.operational_state {
+        Some(OperationalState::Running) => true,
+        // A word that nobody knows may mean anything.
+        Some(OperationalState::Stopped | OperationalState::Other(_)) | None => false,
+        Some(state) if state.is_leaving() => false,
+        Some(_) => {
+            before
+                && row.configured_status != Some(ConfiguredStatus::Stopped)
+                && hosts(row).s3().is_some()
+        }
+    }
 }
 
 /// What the cloud is doing, with its own words on delays.

@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::*;
+use super::{seen::serves, *};
 use crate::{
     engine::{
         external::{Diff, Phase},
@@ -54,6 +54,7 @@ fn ours() -> Remote {
         cors_sent: None,
         known: true,
         ran: false,
+        serving: false,
     }
 }
 
@@ -365,6 +366,88 @@ fn a_service_is_ready_in_the_state_it_was_asked_for() {
         phase(&ours().in_state("something-new")),
         Phase::Settling(_)
     ));
+}
+
+/// What a look comes to, given what the looks before came to.
+fn looks(states: &[(&str, &str)]) -> Vec<Phase> {
+    let mut facts = ServiceFacts::default();
+    let look = |(goal, state): &(&str, &str)| {
+        let mut now = ours().in_state(state);
+        now.row.configured_status = serde_json::from_value(json!(goal)).unwrap();
+        if *state == "setup-network" {
+            now.row.endpoints.clear();
+        }
+        now.serving = serves(&now.row, facts.serving);
+        facts = ObjectStorageService::facts(None, &now, &facts, Timestamp::UNIX_EPOCH);
+        ObjectStorageService::phase(&now)
+    };
+    states.iter().map(look).collect()
+}
+
+#[test]
+fn a_service_that_runs_stays_usable_while_the_cloud_changes_it() {
+    let (start, stop) = ("started", "stopped");
+    let changing = |step: &str| Phase::Changing(step.into());
+    let settling = |step: &str| Phase::Settling(step.into());
+    for (states, last) in [
+        // It never ran.
+        (vec![(start, "pending")], settling("pending")),
+        (
+            vec![(start, "pending"), (start, "setup-iam")],
+            settling("setup-iam"),
+        ),
+        // A domain, a label, a network: it runs on.
+        (
+            vec![(start, "running"), (start, "pending")],
+            changing("pending"),
+        ),
+        (
+            vec![(start, "running"), (start, "pending"), (start, "setup-dns")],
+            changing("setup-dns"),
+        ),
+        (
+            vec![(start, "running"), (start, "pending"), (start, "running")],
+            Phase::Ready,
+        ),
+        (
+            vec![(start, "running"), (start, "cleanup-deleted-buckets")],
+            changing("cleanup-deleted-buckets"),
+        ),
+        // Nobody knows what that is.
+        (
+            vec![(start, "running"), (start, "something-new")],
+            settling("something-new"),
+        ),
+        // It is stopped, and started again.
+        (
+            vec![(start, "running"), (stop, "pending")],
+            settling("pending"),
+        ),
+        (vec![(start, "running"), (stop, "stopped")], Phase::Ready),
+        (
+            vec![(start, "running"), (stop, "pending"), (start, "pending")],
+            settling("pending"),
+        ),
+        (
+            vec![(start, "running"), (stop, "stopped"), (start, "setup-dns")],
+            settling("setup-dns"),
+        ),
+        // Its only network is taken away.
+        (
+            vec![(start, "running"), (start, "setup-network")],
+            settling("setup-network"),
+        ),
+        (
+            vec![
+                (start, "running"),
+                (start, "setup-network"),
+                (start, "pending"),
+            ],
+            settling("pending"),
+        ),
+    ] {
+        assert_eq!(looks(&states).pop(), Some(last), "{states:?}");
+    }
 }
 
 #[test]

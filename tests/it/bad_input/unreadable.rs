@@ -219,3 +219,105 @@ async fn an_undecodable_account_keeps_its_session_heals_and_can_go() {
     let token = scene.secret("upcloud").await.unwrap()["token"].clone();
     assert_eq!(token, TOKEN);
 }
+
+#[tokio::test]
+async fn conditions_that_let_nobody_change_an_object_are_put_right_and_it_can_go() {
+    const CRD: &str = "buckets.upcloud.cooper.dev";
+    let Some(mut scene) = scene_where(CRD, "status").await else {
+        return;
+    };
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
+    let stands = json!({"type": "Ready", "status": "True", "reason": "X", "message": "", "lastTransitionTime": "2026-02-03T09:10:11Z"});
+    let broken = [
+        json!([{"status": "True"}]),
+        json!([{"type": 7}]),
+        json!(["Ready"]),
+        json!([stands, stands]),
+    ];
+    let names = |which: &str| -> Vec<_> {
+        let all = 0..broken.len();
+        all.map(|number| format!("{which}-{number}")).collect()
+    };
+    let (live, going) = (names("live"), names("going"));
+    let spec =
+        json!({"serviceRef": {"name": "media"}, "emptyFor": "0s", "deletionPolicy": "Delete"});
+    for name in live.iter().chain(&going) {
+        scene.apply("Bucket", name, spec.clone()).await;
+        scene.ready("Bucket", name).await;
+    }
+    scene.crash();
+    for name in &going {
+        scene.delete("Bucket", name).await;
+    }
+    for names in [&live, &going] {
+        for (name, broken) in names.iter().zip(&broken) {
+            status_is(&scene, name, broken).await;
+        }
+    }
+    strict_again(&scene, CRD).await;
+    let freed = json!({"metadata": {"finalizers": null}});
+    let how = PatchParams::default();
+    let patched = scene
+        .api("Bucket")
+        .patch("going-0", &how, &Patch::Merge(&freed))
+        .await;
+    let refused = patched.unwrap_err().to_string();
+    assert!(refused.contains("status.conditions[0]"), "{refused}");
+
+    scene.start(std::sync::Arc::new(cooper::wire::Open)).await;
+    for name in &live {
+        scene
+            .until("Bucket", name, "Ready", "True", "Available")
+            .await;
+    }
+    for name in &going {
+        scene.gone("Bucket", name).await;
+        let remote = row(&scene, "buckets", name).await;
+        assert!(remote.is_null() || remote["deleted"] == true, "{remote}");
+    }
+}
+
+/// Stores conditions that the strict schema would refuse.
+async fn status_is(scene: &Scene, name: &str, conditions: &Value) {
+    let patch = json!({"status": {"conditions": conditions}});
+    eventually(PATIENCE, "the schema takes it", async || {
+        let (how, patch) = (PatchParams::default(), Patch::Merge(&patch));
+        let done = scene.api("Bucket").patch_status(name, &how, &patch).await;
+        done.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+}
+
+/// Installs the CRD as it is shipped, and returns when the API server goes by it.
+async fn strict_again(scene: &Scene, crd: &str) {
+    let file = format!(
+        "crds/{}.yaml",
+        crd.split_once('.')
+            .map(|(plural, group)| format!("{group}_{plural}"))
+            .unwrap()
+    );
+    let text = std::fs::read_to_string(crate::ground::repository(&file)).unwrap();
+    let mut shipped: CustomResourceDefinition = serde_saphyr::from_str(&text).unwrap();
+    let crds: Api<CustomResourceDefinition> = Api::all(scene.admin());
+    shipped.metadata.resource_version = crds.get(crd).await.unwrap().metadata.resource_version;
+    let how = PostParams::default();
+    crds.replace(crd, &how, &shipped).await.unwrap();
+    let probe = json!({"status": {"conditions": ["probe"]}});
+    eventually(PATIENCE, "the schema is in force", async || {
+        let how = PatchParams {
+            dry_run: true,
+            ..PatchParams::default()
+        };
+        let probe = Patch::Merge(&probe);
+        match scene
+            .api("Bucket")
+            .patch_status("live-0", &how, &probe)
+            .await
+        {
+            Ok(_) => Err("it is taken".into()),
+            Err(_) => Ok(()),
+        }
+    })
+    .await;
+}

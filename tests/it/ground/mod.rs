@@ -24,6 +24,7 @@ mod namespace;
 mod operator;
 mod plane;
 pub mod process;
+pub mod receiver;
 mod tls;
 
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use cooper::engine::{
     clock::Clock,
     controller::Scope,
     core::{Core, Settings},
+    trace::Traces,
 };
 use cooper::kinds::ProviderName;
 use cooper::lease::Terms;
@@ -43,6 +44,8 @@ pub struct Start {
     pub lease: Option<Terms>,
     /// Its way to the API server; none: straight.
     pub config: Option<Config>,
+    /// Which passes it traces.
+    pub traces: Traces,
 }
 
 impl Default for Start {
@@ -53,6 +56,7 @@ impl Default for Start {
             settings: Settings::default(),
             lease: None,
             config: None,
+            traces: Traces::default(),
         }
     }
 }
@@ -81,6 +85,7 @@ impl Operator {
             settings: start.settings,
             fence_namespace: Some(SYSTEM.to_owned()),
             lease: start.lease,
+            traces: start.traces,
         };
         let config = match start.config {
             Some(config) => config,

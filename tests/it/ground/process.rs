@@ -43,6 +43,16 @@ impl Process {
     /// Starts one with its ServiceAccount's token and these flags; returns when it listens. `way` is the API server's address, if it is
     /// to be reached by another than its own.
     pub async fn start(ground: &Ground, way: Option<&str>, flags: &[&str]) -> Self {
+        Self::start_with(ground, way, flags, &[]).await
+    }
+
+    /// The same, with these variables in its environment.
+    pub async fn start_with(
+        ground: &Ground,
+        way: Option<&str>,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let mut config = kubeconfig::of(&ground.operator_config().await, "default");
         if let Some(way) = way {
@@ -55,6 +65,7 @@ impl Process {
             .arg(&path)
             .args(flags)
             .env_clear()
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

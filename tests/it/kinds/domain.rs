@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::ground::Fault;
-use crate::scene::Scene;
+use crate::ground::{Fault, eventually};
+use crate::scene::{PATIENCE, Scene};
 
 const KIND: &str = "CustomDomain";
 const SERVICE: &str = "ObjectStorageService";
@@ -21,6 +21,14 @@ fn spec(more: Value) -> Value {
 /// The domains at the cloud.
 async fn domains(scene: &Scene) -> Value {
     scene.theirs("GET", "/custom-domains", Value::Null).await
+}
+
+/// Since when the service has been Ready, or not.
+async fn ready_since(scene: &Scene) -> Value {
+    let status = scene.status(SERVICE, "media").await;
+    let conditions = status["conditions"].as_array().unwrap();
+    let ready = conditions.iter().find(|found| found["type"] == "Ready");
+    ready.unwrap()["lastTransitionTime"].clone()
 }
 
 #[tokio::test]
@@ -47,6 +55,42 @@ async fn a_domain_names_its_dns_records_until_it_is_active() {
 }
 
 #[tokio::test]
+async fn a_service_stays_ready_while_a_domain_is_attached_and_new_users_get_keys() {
+    let scene = Scene::running().await;
+    let since = ready_since(&scene).await;
+    scene
+        .cloud
+        .pace(Duration::from_mins(5), Duration::ZERO)
+        .await;
+    scene.apply(KIND, "files", spec(json!({}))).await;
+    scene
+        .until(KIND, "files", "Ready", "False", "SettingUp")
+        .await;
+    scene.round().await;
+    let told = scene
+        .until(SERVICE, "media", "Reconciling", "True", "Progressing")
+        .await;
+    assert!(
+        told.starts_with("usable; the cloud is working on a change"),
+        "{told}"
+    );
+    scene.user().await;
+    scene.ready("IamUser", "ci").await;
+    assert!(scene.secret("ci-s3").await.is_some());
+
+    scene.advance(Duration::from_hours(2)).await;
+    scene.ready(KIND, "files").await;
+    scene
+        .until(SERVICE, "media", "Ready", "True", "Available")
+        .await;
+    assert_eq!(
+        ready_since(&scene).await,
+        since,
+        "it was Ready all the time"
+    );
+}
+
+#[tokio::test]
 async fn a_domain_without_dns_marks_itself_and_nothing_else() {
     let scene = Scene::running().await;
     scene.cloud.choose("custom-domain-dns", "unverified").await;
@@ -61,8 +105,11 @@ async fn a_domain_without_dns_marks_itself_and_nothing_else() {
     scene.ready("Bucket", "logs").await;
     let labels = json!({"accountRef": {"name": "default"}, "region": "europe-2", "labels": {"team": "media"}});
     scene.apply(SERVICE, "media", labels).await;
-    let told = scene.until(SERVICE, "media", "Ready", "True", "").await;
-    assert!(told.contains("files.example.org"), "{told}");
+    eventually(PATIENCE, "the service says what it waits for", async || {
+        let told = scene.until(SERVICE, "media", "Ready", "True", "").await;
+        told.contains("files.example.org").then_some(()).ok_or(told)
+    })
+    .await;
     let told = scene
         .until(KIND, "files", "Ready", "False", "SettingUp")
         .await;

@@ -259,8 +259,9 @@ async fn networks_are_swapped_in_two_steps() {
             .is_some_and(|all| all.len() == 1)
     };
     scene.cloud_until("the old one is off", one).await;
+    // The public one serves on.
     scene
-        .until(KIND, "media", "Ready", "False", "SettingUp")
+        .until(KIND, "media", "Reconciling", "True", "Progressing")
         .await;
     assert_eq!(scene.writes().await, ["DELETE /networks/one"]);
     scene.advance(Duration::from_hours(1)).await;

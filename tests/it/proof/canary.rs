@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::Bound;
 use super::view::KINDS;
+use crate::ground::receiver::Receiver;
 use crate::ground::{Fault, Gateway, Ground, SYSTEM, Side, eventually};
 use crate::scene::{PATIENCE, Scene, document, user_spec};
 
@@ -27,6 +28,8 @@ const OTHER_TOKEN: &str = "ucat_canary-other-6a7b8c9d0e1f";
 const WRONG_TOKEN: &str = "ucat_canary-wrong-f0e1d2c3b4a5";
 const USERNAME: &str = "canary-name";
 const PASSWORD: &str = "canary-password-1f2e3d4c5b6a";
+/// What the receiver of traces asks for.
+const RECEIVER_KEY: &str = "canary-receiver-9c8b7a6d5e4f";
 /// What stands in answers to a request for a key that cannot be understood.
 const BROKEN: [&str; 2] = [
     "canary+in/a+secret=0123456789abcdef01234",
@@ -82,6 +85,7 @@ async fn no_secret_is_in_logs_events_status_metrics_or_anything_written_but_secr
 struct Run {
     scene: Scene,
     gateway: Gateway,
+    receiver: Receiver,
     /// Of the operator's ServiceAccount.
     token: String,
     child: Child,
@@ -100,6 +104,7 @@ impl Run {
             .cloud
             .credentials("demo", TOKEN, USERNAME, PASSWORD)
             .await;
+        let receiver = Receiver::open().await;
         let files = tempfile::tempdir().unwrap();
         let path = files.path().join("kubeconfig");
         std::fs::write(&path, kubeconfig(&gateway, &token).to_string()).unwrap();
@@ -115,6 +120,12 @@ impl Run {
             ])
             .args(["--namespace", &scene.namespace, "--kubeconfig"])
             .arg(path)
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url)
+            .env(
+                "OTEL_EXPORTER_OTLP_HEADERS",
+                format!("api-key={RECEIVER_KEY}"),
+            )
+            .env("OTEL_BSP_SCHEDULE_DELAY", "500")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -129,6 +140,7 @@ impl Run {
             http: ready["http"].as_str().unwrap().to_owned(),
             scene,
             gateway,
+            receiver,
             token,
             child,
             output: vec![errors, rest],
@@ -292,6 +304,13 @@ impl Run {
             }
         }
         heaps.push(("writes to Kubernetes other than Secrets".to_owned(), writes));
+        let spans: Vec<_> = self
+            .receiver
+            .spans()
+            .into_iter()
+            .map(|span| span.0)
+            .collect();
+        heaps.push(("traces".to_owned(), serde_json::to_string(&spans).unwrap()));
         self.child.start_kill().unwrap();
         self.child.wait().await.unwrap();
         let mut log = String::new();
@@ -309,6 +328,7 @@ impl Run {
             OTHER_TOKEN,
             WRONG_TOKEN,
             PASSWORD,
+            RECEIVER_KEY,
             BROKEN[0],
             BROKEN[1],
         ]

@@ -22,14 +22,14 @@ use crate::scene::{PATIENCE, Scene, TOKEN};
 const QUIET: Duration = Duration::from_millis(150);
 /// Set on what must stay Ready.
 const NEIGHBOUR: &str = "neighbour";
-/// What manifests act upon: a service is not ready while the cloud attaches a domain to it.
+/// What manifests act upon: a service whose spec they change need not stay Ready.
 const MEDIA: (&str, &str) = ("ObjectStorageService", "media");
 
 /// An edit of each sample that changes nothing for the others.
 fn edit(kind: &str) -> Value {
     match kind {
         "Account" => json!({"requestsPerSecond": 499}),
-        // Nothing that the cloud would have to do: it would not be ready meanwhile.
+        // Nothing that the cloud would have to do.
         "ObjectStorageService" | "CustomDomain" => json!({"deletionPolicy": "Delete"}),
         "Bucket" => json!({"emptyFor": "1s"}),
         "IamPolicy" => json!({"keepVersions": 3}),
