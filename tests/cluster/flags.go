@@ -9,14 +9,17 @@ import (
 	"strings"
 )
 
-// Every write, who asked for it and about what; no reads. Of bodies only that of
-// a delete, which says there whether it is a dry run.
+// Every write, who asked for it and about what; reads only of those whose rights
+// are compared with what they ask for, the ServiceAccounts in cooper's namespace,
+// a watch as soon as it is answered. Of bodies only that of a delete, which says
+// there whether it is a dry run.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
-omitStages: [RequestReceived, ResponseStarted]
+omitStages: [RequestReceived]
 rules:
-- {level: Request, verbs: [delete, deletecollection]}
-- {level: Metadata, verbs: [create, update, patch]}
+- {level: Request, omitStages: [ResponseStarted], verbs: [delete, deletecollection]}
+- {level: Metadata, omitStages: [ResponseStarted], verbs: [create, update, patch]}
+- {level: Metadata, userGroups: ["system:serviceaccounts:cooper-system"], verbs: [get, list, watch]}
 - {level: None}
 `
 

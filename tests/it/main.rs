@@ -35,6 +35,7 @@ mod operations;
 mod orders;
 mod pausing;
 mod proof;
+mod rbac;
 mod rotation;
 mod s3;
 mod samples;

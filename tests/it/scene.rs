@@ -63,10 +63,15 @@ impl Scene {
 
     /// On this ground; no operator yet.
     pub async fn bare(ground: &'static Ground) -> Self {
+        Self::within(ground, ground.namespace().await).await
+    }
+
+    /// In this namespace; no operator yet.
+    pub async fn within(ground: &'static Ground, namespace: Namespace) -> Self {
         let cloud = Emulator::start(&["--step", "0", "--purge", "0"]).await;
         Self {
             ground,
-            namespace: ground.namespace().await,
+            namespace,
             endpoint: cloud.api.clone(),
             cloud: Arc::new(cloud),
             clock: Clock::system(),

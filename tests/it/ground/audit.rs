@@ -1,4 +1,4 @@
-//! What was written to the API server, from its audit log.
+//! What was written to the API server and what the operator asked of it, from its audit log.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,29 +31,64 @@ pub struct Write {
     pub code: i32,
 }
 
+/// A request as RBAC judges it, and how it was answered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Request {
+    pub verb: String,
+    /// The API group; empty for the core group.
+    pub group: String,
+    /// The plural, with the subresource: `iamusers/status`.
+    pub resource: String,
+    pub namespace: String,
+    pub name: String,
+    /// The HTTP status of the answer.
+    pub code: i32,
+}
+
+/// The requests of `user` up to that about an object named `mark`, reads among them: the log has those of each `ServiceAccount` in
+/// `cooper-system`.
+pub(super) async fn requests(log: &Path, user: &str, mark: &str) -> Vec<Request> {
+    let events = events(log, mark).await.into_iter();
+    events
+        .filter(|event| event.user.username == user)
+        .map(|event| Request {
+            resource: event.object_ref.path(),
+            verb: event.verb,
+            group: event.object_ref.api_group,
+            namespace: event.object_ref.namespace,
+            name: event.object_ref.name,
+            code: event.response_status.code,
+        })
+        .collect()
+}
+
+/// The lines of the log up to the one about an object named `mark`, and perhaps some more.
+async fn events(log: &Path, mark: &str) -> Vec<Event> {
+    let text = eventually(
+        Duration::from_secs(10),
+        "the audit log has all of it",
+        async || {
+            let text = fs::read_to_string(log).map_err(|error| error.to_string())?;
+            // A line may be half written; the one with the mark is whole when its end is there.
+            match text.find(mark).and_then(|at| text[at..].find('\n')) {
+                Some(_) => Ok(text),
+                None => Err("the mark is not in it yet".to_owned()),
+            }
+        },
+    )
+    .await;
+    let whole = &text[..text.rfind('\n').unwrap_or(0)];
+    let event = |line| {
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("audit log: {error}: {line}"))
+    };
+    whole.lines().map(event).collect()
+}
+
 impl Writes {
     /// Those of `user`, up to the request about an object named `mark`.
     pub(super) async fn read(log: &Path, user: &str, mark: &str) -> Self {
-        let text = eventually(
-            Duration::from_secs(10),
-            "the audit log has all of it",
-            async || {
-                let text = fs::read_to_string(log).map_err(|error| error.to_string())?;
-                // A line may be half written; the one with the mark is whole when its end is there.
-                match text.find(mark).and_then(|at| text[at..].find('\n')) {
-                    Some(_) => Ok(text),
-                    None => Err("the mark is not in it yet".to_owned()),
-                }
-            },
-        )
-        .await;
-        let whole = &text[..text.rfind('\n').unwrap_or(0)];
-        Self(
-            whole
-                .lines()
-                .filter_map(|line| counted(line, user))
-                .collect(),
-        )
+        let events = events(log, mark).await.into_iter();
+        Self(events.filter_map(|event| counted(event, user)).collect())
     }
 
     /// What came after an earlier reading for the same user.
@@ -137,12 +172,24 @@ struct User {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Object {
+    api_group: String,
     resource: String,
     subresource: String,
     namespace: String,
     name: String,
+}
+
+impl Object {
+    /// The plural, with the subresource.
+    fn path(&self) -> String {
+        if self.subresource.is_empty() {
+            self.resource.clone()
+        } else {
+            format!("{}/{}", self.resource, self.subresource)
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -151,9 +198,7 @@ struct Response {
     code: i32,
 }
 
-fn counted(line: &str, user: &str) -> Option<Write> {
-    let event: Event =
-        serde_json::from_str(line).unwrap_or_else(|error| panic!("audit log: {error}: {line}"));
+fn counted(event: Event, user: &str) -> Option<Write> {
     let is_dry =
         event.request_uri.contains("dryRun=All") || !event.request_object.dry_run.is_empty();
     let of = event.object_ref;
@@ -164,14 +209,9 @@ fn counted(line: &str, user: &str) -> Option<Write> {
     {
         return None;
     }
-    let resource = if of.subresource.is_empty() {
-        of.resource
-    } else {
-        format!("{}/{}", of.resource, of.subresource)
-    };
     Some(Write {
         verb: event.verb,
-        resource,
+        resource: of.path(),
         namespace: of.namespace,
         name: of.name,
         code: event.response_status.code,

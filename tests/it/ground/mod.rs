@@ -27,7 +27,7 @@ pub mod process;
 pub mod receiver;
 mod tls;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -41,7 +41,7 @@ use kube::{Client, Config};
 use serde_json::Value;
 use tokio::sync::{OnceCell, oneshot};
 
-pub use audit::Writes;
+pub use audit::{Request, Writes};
 pub use emulator::{Emulator, Entry, Fault, Outcome, Side};
 pub use eventually::eventually;
 pub use gateway::{Gateway, Mishap};
@@ -120,15 +120,29 @@ impl Ground {
         Self::start().await
     }
 
-    async fn start() -> Self {
+    /// The same without anything of cooper's in it. Needs [`Need::Own`].
+    pub async fn empty() -> Self {
         let plane = Plane::start().await;
-        let ground = Self {
+        Self {
             admin: plane.admin().await,
             plane,
             operator: OnceCell::new(),
-        };
+        }
+    }
+
+    async fn start() -> Self {
+        let ground = Self::empty().await;
         install::install(&ground).await;
         ground
+    }
+
+    /// Applies a folder of the repository as its documentation says: `kubectl apply --server-side -k`.
+    pub async fn install(&self, folder: &str) {
+        let path = repository(folder);
+        let apply = ["apply", "--server-side", "-k", path.to_str().unwrap()];
+        let applied = self.kubectl(&apply).await;
+        let said = String::from_utf8_lossy(&applied.stderr);
+        assert!(applied.status.success(), "{folder}: {said}");
     }
 
     /// The needs that this ground meets.
@@ -194,7 +208,12 @@ impl Ground {
     /// A kubeconfig, as JSON, for such a user.
     pub async fn user_kubeconfig(&self, namespace: &str, role: &str) -> Value {
         let name = install::bind_user(self, namespace, role).await;
-        let token = self.token_of(namespace, &name).await;
+        self.account_kubeconfig(namespace, &name).await
+    }
+
+    /// A kubeconfig, as JSON, for a ServiceAccount.
+    pub async fn account_kubeconfig(&self, namespace: &str, account: &str) -> Value {
+        let token = self.token_of(namespace, account).await;
         kubeconfig::of(&self.config_with(token), namespace)
     }
 
@@ -234,6 +253,16 @@ impl Ground {
         .await
     }
 
+    /// A new namespace of this name.
+    pub async fn namespace_called(&self, name: &str) -> Namespace {
+        Namespace::called(
+            self.admin.clone(),
+            !matches!(self.plane, Plane::Cluster { .. }),
+            name,
+        )
+        .await
+    }
+
     /// Kills `etcd`, `kube-apiserver` or `kube-controller-manager` and returns when
     /// it serves again. Others use the shared ground: do it to one's [`own`](Self::own).
     pub async fn restart(&self, component: &str) {
@@ -242,10 +271,26 @@ impl Ground {
 
     /// What `user` has written since the ground was started. Needs [`Need::Audit`].
     pub async fn writes(&self, user: &str) -> Writes {
+        let mark = self.mark().await;
+        Writes::read(self.audit(), user, &mark).await
+    }
+
+    /// What a ServiceAccount in [`SYSTEM`] has asked for since the ground was started, reads too. Needs [`Need::Audit`].
+    pub async fn requests(&self, account: &str) -> Vec<Request> {
+        let mark = self.mark().await;
+        let user = format!("system:serviceaccount:{SYSTEM}:{account}");
+        audit::requests(self.audit(), &user, &mark).await
+    }
+
+    fn audit(&self) -> &Path {
         let Plane::Cluster { at, .. } = &self.plane else {
             panic!("this ground keeps no audit log");
         };
-        // The log is written in the order of answers: all up to the mark is all until now.
+        &at.audit
+    }
+
+    /// Leaves a mark in the audit log. That is written in the order of answers: all up to the mark is all until now.
+    async fn mark(&self) -> String {
         let mark = audit::mark();
         let secret = Secret {
             metadata: kube::core::ObjectMeta {
@@ -262,7 +307,7 @@ impl Ground {
             .create(&dry_run, &secret)
             .await
             .unwrap();
-        Writes::read(&at.audit, user, &mark).await
+        mark
     }
 
     /// Runs `kubectl` as the administrator.

@@ -15,12 +15,26 @@ pub struct Namespace {
 
 impl Namespace {
     pub(super) async fn create(admin: Config, delete: bool) -> Self {
+        let named = ObjectMeta {
+            generate_name: Some("test-".to_owned()),
+            ..ObjectMeta::default()
+        };
+        Self::of(admin, delete, named).await
+    }
+
+    /// With this name instead.
+    pub(super) async fn called(admin: Config, delete: bool, name: &str) -> Self {
+        let named = ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        };
+        Self::of(admin, delete, named).await
+    }
+
+    async fn of(admin: Config, delete: bool, metadata: ObjectMeta) -> Self {
         let namespaces: Api<Object> = Api::all(Client::try_from(admin.clone()).unwrap());
         let wanted = Object {
-            metadata: ObjectMeta {
-                generate_name: Some("test-".to_owned()),
-                ..ObjectMeta::default()
-            },
+            metadata,
             ..Object::default()
         };
         let made = namespaces
@@ -28,7 +42,7 @@ impl Namespace {
             .await
             .unwrap();
         Self {
-            name: made.metadata.name.expect("generated"),
+            name: made.metadata.name.expect("a name"),
             delete_with: delete.then_some(admin),
         }
     }
