@@ -215,12 +215,15 @@ def granted(cluster):
 
 
 def asked(cluster):
-    """The same of each request that the operator's ServiceAccount sent, with and without its name."""
+    """The same of each request of the operator's ServiceAccount that was answered below 400, with and without its name."""
     with open(cluster.node / "audit.log") as log:
         for line in log:
             entry = json.loads(line)
             what = entry.get("objectRef")
             if entry["user"]["username"] != "system:serviceaccount:cooper-system:cooper" or not what:
+                continue
+            # One that is refused is no use of a right; one that the audit log has no answer of is not known to be.
+            if entry.get("responseStatus", {}).get("code", 500) >= 400:
                 continue
             resource = "/".join(part for part in (what["resource"], what.get("subresource")) if part)
             # The events of the core group are allowed by nothing here.
