@@ -42,7 +42,7 @@ monitoring: ## alerts and dashboard against a real Prometheus that scrapes a rea
 	cargo build --workspace --bins
 	@deploy/monitoring/check.sh
 
-upgrade: ## from the chart of the version before, with what it had in its care
+upgrade: ## from an earlier chart (0.1.0-pre), with what it had in its care
 	cargo build --workspace --bins
 	@charts/upgrade.sh
 

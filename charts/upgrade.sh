@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# An upgrade from the version before, on a real API server: the chart of then with what it had in its care, `helm upgrade` as
-# docs/howto/install.md says it, and the operator of now. What is claimed stands in upgrade.py. Exits 0 if all of it held.
+# An upgrade on a real API server: the chart of then with what it had in its care, `helm upgrade` as docs/howto/install.md says it, and
+# the operator of now. What is claimed stands in upgrade.py. Exits 0 if all of it held.
+#
+# As nothing was released yet, the chart of then is an earlier state of 0.1.0, which calls itself 0.1.0-pre.
 #
 #   charts/upgrade.sh                        the test; needs the programs built (cargo build --workspace --bins)
 #   charts/upgrade.sh save CHART OPERATOR    writes charts/upgrade/ anew, with a released chart and its program: once a release
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/../demo/lib.sh"
 state=charts/upgrade
+
+version() { sed -n 's/^version: //p' "$1/Chart.yaml"; }
 
 tools=$(charts/tools.sh)
 python=$(charts/schemas.sh)
@@ -49,9 +53,10 @@ if [ "${1:-}" = save ]; then
     exit 0
 fi
 
+[ "$(version $state/chart)" != "$(version charts/cooper)" ] || die "the chart of then has the version of now: no upgrade"
 # Whoever came by Helm 3 goes on with Helm 4, and whoever came by 4 too.
 for helm in helm3 helm; do
-    say "$("$tools/$helm" version --template '{{.Version}}'): the version before, and what it had in its care"
+    say "$("$tools/$helm" version --template '{{.Version}}'): version $(version $state/chart), and what it had in its care"
     before $helm $state/chart
     check restore $state "$dir/cloud.json"
     cloud
