@@ -12,8 +12,8 @@ HERE = pathlib.Path(__file__).parent
 WINDOW = "1m"
 # Rates in the picture follow what happens within seconds.
 PICTURE_WINDOW = "10s"
-# What a quiet run has none of: the query must be understood, but may find nothing.
-MAY_BE_EMPTY = {"Throttled"}
+# What is scraped beside cooper: what is somebody else's belongs into no panel.
+OTHER = "prometheus"
 PICTURE = ["Passes by outcome", "Requests to the cloud by lane", "Resources", "Keys by state"]
 
 
@@ -40,12 +40,18 @@ def values(prometheus, query):
 def check_panels(prometheus):
     wrong = []
     for title, query, _ in panels():
-        deadline = time.time() + 60
-        while not values(prometheus, query) and title not in MAY_BE_EMPTY and time.time() < deadline:
-            time.sleep(2)
-        if not values(prometheus, query) and title not in MAY_BE_EMPTY:
+        if not eventually(prometheus, query):
             wrong.append(f"{title}: {query}")
+        if any(item["metric"].get("job") == OTHER for item in values(prometheus, query)):
+            wrong.append(f"{title} shows what is not cooper's: {query}")
     return wrong
+
+
+def eventually(prometheus, query):
+    deadline = time.time() + 60
+    while not values(prometheus, query) and time.time() < deadline:
+        time.sleep(2)
+    return values(prometheus, query)
 
 
 def check_alerts(prometheus):
@@ -96,6 +102,7 @@ def picture(prometheus, path, begin, end):
 
 def main():
     prometheus, began, drawing = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+    assert eventually(prometheus, f'process_resident_memory_bytes{{job="{OTHER}"}}'), f"{OTHER} is not scraped"
     wrong = check_panels(prometheus)
     more, count = check_alerts(prometheus)
     picture(prometheus, drawing, began, time.time())

@@ -23,6 +23,9 @@ rule_files: [$PWD/deploy/monitoring/rules.yaml]
 scrape_configs:
   - job_name: cooper
     static_configs: [{targets: ["$(member "$dir/operator.json" http | sed 's,http://,,')"]}]
+  # Somebody else, as in a Prometheus that many share. Where it listens is known once it runs.
+  - job_name: prometheus
+    file_sd_configs: [{files: ["$dir/others.json"], refresh_interval: 1s}]
 YAML
 start prometheus "$(command -v prometheus)" --config.file "$dir/prometheus.yaml" --storage.tsdb.path "$dir/prometheus" \
     --web.listen-address 127.0.0.1:0
@@ -33,7 +36,8 @@ for _ in $(seq 300); do
     sleep 0.1
 done
 [ -n "$address" ] || die "Prometheus did not start"
-say "Prometheus scrapes the operator"
+echo "[{\"targets\": [\"$address\"]}]" >"$dir/others.json"
+say "Prometheus scrapes the operator and itself"
 # The rates need a sample from before the work.
 sleep 3
 began=$(date +%s)
