@@ -1,5 +1,7 @@
-# The operator as one static binary in an image without anything else, for those who have Docker. `make image` writes the same image
-# without, reproducibly and with an SBOM.
+# The operator as one static binary in an image without anything else, for those who have Docker. The image to ship is that of `make image`,
+# which takes no daemon: reproducible, with an SBOM beside it, labelled with version and commit, linked with options that make it a tenth
+# smaller, and with Mozilla's certificate authorities of a fixed package. Here they are the builder's, and paths and times are those of the
+# build. What runs is the same source by the same lock file.
 #
 #   docker build -t cooper:0.1.0 .
 #
