@@ -1,6 +1,6 @@
 """Holds renderings against the schemas of every supported minor version of Kubernetes. Called by test.sh.
 
-Kinds that come with CRDs have no schema there and are left out; so is a field that a version does not know yet, which the API server drops."""
+Kinds that come with CRDs have no schema there and are left out. A field that one of the versions does not know is a finding."""
 
 import json
 import pathlib

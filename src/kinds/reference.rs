@@ -263,7 +263,7 @@ fn conditions() -> String {
             let _ = writeln!(page, "| `{}` | {meaning} |", kind.name());
         }
     }
-    page.push_str("\nA kind may have a type of its own; its page says so.\n");
+    page.push_str("\nA kind may have a type of its own, and its page says what it means: `Effective` of [IamUser](iamuser.md).\n");
     page.push_str("\n## Reasons\n\nOf conditions and of events. They are never renamed, so alerts can match on them. Each that a condition may have leads to a page that says what to do.\n");
     let paged: HashSet<Reason> = Reason::of_conditions().collect();
     for (group, reasons) in Reason::GROUPS {
