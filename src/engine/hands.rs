@@ -98,6 +98,13 @@ impl Hands {
         let _ = held.wait_for(|held| held.count == 0).await;
     }
 
+    /// Returns when none is given out any more, because the operator stops.
+    pub async fn closed(&self) {
+        let mut held = self.held.subscribe();
+        // The sender lives in this very value.
+        let _ = held.wait_for(|held| held.closed).await;
+    }
+
     /// A place for a pass over what was as wanted when it was last looked at; those over news do not wait here.
     pub async fn glance(&self) -> Option<SemaphorePermit<'_>> {
         let place = tokio::time::timeout(PATIENCE, self.glancing.acquire()).await;
@@ -140,9 +147,11 @@ mod tests {
     fn hands_come_to_rest_when_the_last_is_back_and_no_other_is_given_out() {
         let hands = Hands::default();
         let mut held = hands.work(&account("a")).now_or_never();
+        assert!(hands.closed().now_or_never().is_none());
         let mut rest = Box::pin(hands.rest());
         assert!((&mut rest).now_or_never().is_none());
         assert!(hands.work(&account("b")).now_or_never().is_none());
+        assert!(hands.closed().now_or_never().is_some());
         held.take();
         assert!(rest.now_or_never().is_some());
     }

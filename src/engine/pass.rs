@@ -205,6 +205,18 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
+    /// What this waits for, unless the operator stops meanwhile: then the pass gives its hand back and goes no further. Only where nothing
+    /// was done that is not written down yet.
+    async fn unless_stopped<T>(&mut self, wait: impl Future<Output = T>) -> T {
+        let hands = &self.engine.core.hands;
+        tokio::select! {
+            done = wait => return done,
+            () = hands.closed() => {}
+        }
+        self.hand = None;
+        std::future::pending().await
+    }
+
     /// Removing a CRD marks every object for deletion; it is not a user's wish to delete what the objects stand for.
     async fn crd_leaving(&self) -> bool {
         if self.subject.meta.deletion_timestamp.is_none() {

@@ -27,7 +27,7 @@ use crate::engine::{
 const ANOTHER: Duration = Duration::from_secs(90);
 
 impl<K: External> Pass<'_, K> {
-    /// Claims the place, then makes the remote.
+    /// Waits for its requests, claims the place, then makes the remote.
     pub(super) async fn create(
         &mut self,
         site: &mut Site<K>,
@@ -42,12 +42,11 @@ impl<K: External> Pass<'_, K> {
         if let Some(outcome) = self.lost(site) {
             return Ok(Turn::End(outcome));
         }
+        // Create, changes and key follow each other without queueing anew: a key list gets too old to mint from in a queue. The claim comes
+        // after it: a process that ends in the queue has nothing behind it that another one would have to wait for.
+        let paid = site.session.reserve(K::cost(desired));
+        site.session = self.unless_stopped(paid).await;
         self.write_claim(site, desired, Origin::Claimed).await?;
-        let cost = K::cost(desired);
-        if cost > 1 {
-            // Create, changes and key follow each other without queueing anew: a key list gets too old to mint from in a queue.
-            site.session = site.session.reserve(cost).await;
-        }
         match K::create(&site.cloud(), &site.place, desired).await {
             Ok(remote) => {
                 self.memo.claiming = Claiming::Tried;
