@@ -43,6 +43,7 @@ mod scene;
 mod secret_entries;
 mod secrets;
 mod secrets_watch;
+mod stopping;
 mod tenancy;
 mod tls;
 mod traces;
