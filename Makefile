@@ -61,7 +61,7 @@ endif
 
 # BENCH=quick is a smoke test: a tenth of everything, with the debug build that `make test` has made anyway.
 bench_profile = $(if $(filter quick,$(BENCH)),debug,release)
-bench: ## what cooper costs against a bare client, in about 15 minutes; BENCH=quick in one
+bench: ## what cooper costs against a bare client, in about 20 minutes; BENCH=quick in a few
 	@tests/cluster/build.sh >/dev/null
 	cargo build --workspace --bins $(if $(filter release,$(bench_profile)),--release)
 	"$${CARGO_TARGET_DIR:-target}/$(bench_profile)/cooper-bench" --out "$${CARGO_TARGET_DIR:-target}/bench" $(if $(filter quick,$(BENCH)),--quick)

@@ -5,6 +5,7 @@
 
 mod counts;
 mod floor;
+mod handover;
 mod measures;
 mod plot;
 mod report;
@@ -50,6 +51,8 @@ enum What {
     Growth,
     /// Drift rounds, new objects and lost Secrets beside many objects.
     Beside,
+    /// How long nobody works when the leader is stopped or killed.
+    Handover,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -98,6 +101,10 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     if is_wanted(What::Beside) {
         eprintln!("beside {} users and {} buckets", size.many, size.many);
         report.beside(&measures::beside(&stage, &size).await?);
+    }
+    if is_wanted(What::Handover) {
+        eprintln!("handovers");
+        report.handovers(&handover::measure(&stage, &size).await?);
     }
     if is_wanted(What::Growth) {
         eprintln!("more and more objects");

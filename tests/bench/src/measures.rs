@@ -29,6 +29,8 @@ pub struct Size {
     pub drift: u32,
     /// Seconds between two looks at a Secret.
     pub secret: u32,
+    /// Handovers of each sort.
+    pub handovers: usize,
 }
 
 impl Size {
@@ -42,6 +44,7 @@ impl Size {
             samples: 100,
             drift: 60,
             secret: 60,
+            handovers: 5,
         }
     }
 
@@ -53,6 +56,7 @@ impl Size {
             samples: 10,
             drift: 15,
             secret: 10,
+            handovers: 2,
             ..Self::full()
         }
     }
@@ -148,7 +152,7 @@ impl Count {
 }
 
 /// Waits until the operator has nothing to do: it uses next to no processor time for a second.
-async fn rest(operator: &Program) -> anyhow::Result<()> {
+pub async fn rest(operator: &Program) -> anyhow::Result<()> {
     let mut quiet = 0;
     while quiet < 4 {
         let before = operator.processor()?;
@@ -214,12 +218,22 @@ pub async fn growth(stage: &Stage, size: &Size) -> anyhow::Result<(Vec<Step>, Me
 }
 
 /// Users and buckets from number `have` up to `want` each, until all are Ready.
-async fn make_both(scene: &Scene, have: usize, want: usize) -> anyhow::Result<()> {
+pub async fn make_both(scene: &Scene, have: usize, want: usize) -> anyhow::Result<()> {
     let (users, buckets) = (scene.ready("IamUser"), scene.ready("Bucket"));
     let new = (have..want).flat_map(|number| [scene.user(number), scene.bucket(number)]);
     scene.create_all(new).await?;
     users.all(want).await?;
     buckets.all(want).await?;
+    Ok(())
+}
+
+/// Requests per second of the account from now on.
+pub async fn set_rate(scene: &Scene, rate: u32) -> anyhow::Result<()> {
+    let rate = json!({"spec": {"requestsPerSecond": rate}});
+    let accounts = scene.api(&scene.admin, "Account");
+    accounts
+        .patch("default", &PatchParams::default(), &Patch::Merge(&rate))
+        .await?;
     Ok(())
 }
 
@@ -260,11 +274,7 @@ pub async fn beside(stage: &Stage, size: &Size) -> anyhow::Result<Beside> {
     let operator = stage.operator(space, flags).await?;
     scene.set_up(size.raised).await?;
     make_both(&scene, 0, size.many).await?;
-    let rate = json!({"spec": {"requestsPerSecond": size.rate}});
-    let accounts = scene.api(&scene.admin, "Account");
-    accounts
-        .patch("default", &PatchParams::default(), &Patch::Merge(&rate))
-        .await?;
+    set_rate(&scene, size.rate).await?;
     rest(&operator).await?;
     eprintln!("  new users, idle");
     let idle = new_users(&scene, size.many, size.samples).await?;

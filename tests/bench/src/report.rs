@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::counts::Requests;
+use crate::handover::Handovers;
 use crate::measures::{Beside, Made, Pair, Size, Step};
 use crate::stage::Memory;
 
@@ -149,6 +150,44 @@ impl Report {
             json!({
                 "round": {"every": round.every, "processor": round.processor, "cloud": requests(&round.cloud), "kube": requests(&round.kube)},
                 "idle": beside.idle, "drifting": beside.drifting, "timed": beside.timed, "watched": beside.watched,
+            }),
+        );
+    }
+
+    /// From the end of one leader to the next.
+    pub fn handovers(&mut self, found: &Handovers) {
+        let sorts = [
+            ("SIGTERM, idle", &found.idle, "≤ 1 s"),
+            ("SIGTERM, during drift rounds", &found.drifting, "≤ 1 s"),
+            ("SIGTERM, while users are made", &found.creating, ""),
+            (
+                "SIGTERM, while users are made, answers of the cloud after 200 ms",
+                &found.far,
+                "",
+            ),
+            ("SIGKILL", &found.killed, "≤ 1 lease"),
+        ];
+        for (what, samples, goal) in sorts {
+            let spread = Spread::of(samples);
+            let (median, most) = (spread.median, spread.most);
+            self.row(
+                format!("handover, {what}"),
+                format!(
+                    "median {:.0} ms, longest {:.0} ms of {}; {:.3}, {:.3} of the lease",
+                    median * 1000.0,
+                    most * 1000.0,
+                    spread.count,
+                    median / found.lease,
+                    most / found.lease
+                ),
+                goal,
+            );
+        }
+        self.keep(
+            "handover",
+            json!({
+                "leaseSeconds": found.lease, "idle": found.idle, "drifting": found.drifting, "creating": found.creating,
+                "creatingFar": found.far, "killed": found.killed,
             }),
         );
     }

@@ -55,6 +55,19 @@ impl Scene {
         Ok(Journal { control })
     }
 
+    /// Each answer of the cloud takes this long from now on.
+    pub async fn delay(&self, by: Duration) -> anyhow::Result<()> {
+        let faults = format!("{}/faults", self.cloud.address("control")?);
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        http.delete(&faults).send().await?.error_for_status()?;
+        if !by.is_zero() {
+            let slow = json!({"match": {}, "kind": {"latency": {"ms": by.as_millis()}}});
+            let sent = http.post(&faults).json(&slow).send().await?;
+            sent.error_for_status()?;
+        }
+        Ok(())
+    }
+
     /// Ends the cloud.
     pub async fn end(self) -> anyhow::Result<()> {
         self.cloud.end().await

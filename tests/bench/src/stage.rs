@@ -65,6 +65,21 @@ impl Program {
         Ok(())
     }
 
+    /// Sends it a signal by its name, such as TERM.
+    pub async fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let process = self.child.id().context("it has ended")?.to_string();
+        let mut kill = Command::new("kill");
+        let sent = kill.args(["-s", name, &process]).status().await?;
+        ensure!(sent.success(), "kill -s {name} {process}");
+        Ok(())
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(mut self) -> anyhow::Result<()> {
+        tokio::time::timeout(START_LIMIT, self.child.wait()).await??;
+        Ok(())
+    }
+
     /// What it occupies now.
     pub fn memory(&self) -> anyhow::Result<Memory> {
         let process = self.child.id().context("it has ended")?;
@@ -225,17 +240,39 @@ impl Stage {
 
     /// An operator that is ready to work in one namespace.
     pub async fn operator(&self, namespace: &str, flags: Flags) -> anyhow::Result<Program> {
+        // Several run side by side, each in its namespace.
+        self.launch(namespace, namespace, flags, &["--no-leader-election"])
+            .await
+    }
+
+    /// One of several operators of a namespace, which leads or stands by; `name` tells their logs apart.
+    pub async fn candidate(
+        &self,
+        namespace: &str,
+        name: &str,
+        flags: Flags,
+    ) -> anyhow::Result<Program> {
+        let log = format!("{namespace}-{name}");
+        self.launch(namespace, &log, flags, &[]).await
+    }
+
+    async fn launch(
+        &self,
+        namespace: &str,
+        log: &str,
+        flags: Flags,
+        more: &[&str],
+    ) -> anyhow::Result<Program> {
         let mut command = Command::new(self.programs.join("cooper"));
         command.args(["run", "--listen", "127.0.0.1:0", "--namespace", namespace]);
-        // Several run side by side, each in its namespace.
-        command.arg("--no-leader-election");
+        command.args(more);
         command.arg("--kubeconfig").arg(&self.operator);
         command.args(["--drift-interval", &flags.drift.to_string()]);
         command.args(["--secret-interval", &flags.secret.to_string()]);
         if flags.watch {
             command.arg("--secrets-watch");
         }
-        let log = self.logs.join(format!("operator-{namespace}.log"));
+        let log = self.logs.join(format!("operator-{log}.log"));
         let operator = Program::start(command, &log).await?;
         let ready = format!("{}/readyz", operator.address("http")?);
         let http = reqwest::Client::builder().no_proxy().build()?;
