@@ -5,6 +5,7 @@ mod keys;
 mod planning;
 mod reading;
 mod release;
+mod watching;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,7 +13,7 @@ use std::process::Stdio;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::ground::Emulator;
 use crate::scene::{Scene, TOKEN};
@@ -94,8 +95,8 @@ impl Cooper {
         self.run_with(arguments, "").await
     }
 
-    /// Runs it with something on its standard input. No secret is ever told.
-    pub async fn run_with(&self, arguments: &[&str], input: &str) -> Said {
+    /// Starts it; it ends with the value.
+    pub fn start(&self, arguments: &[&str]) -> Child {
         let mut command = Command::new(&self.program);
         command
             .args(arguments)
@@ -107,7 +108,12 @@ impl Cooper {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        let mut child = command.spawn().unwrap();
+        command.spawn().unwrap()
+    }
+
+    /// Runs it with something on its standard input. No secret is ever told.
+    pub async fn run_with(&self, arguments: &[&str], input: &str) -> Said {
+        let mut child = self.start(arguments);
         let mut stdin = child.stdin.take().unwrap();
         // One that does not read its input may have ended before this is written.
         let _ = stdin.write_all(input.as_bytes()).await;
