@@ -44,7 +44,7 @@ impl Tone {
 }
 
 /// Something worth telling about a resource.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// How it looks.
     pub tone: Tone,
@@ -52,6 +52,8 @@ pub struct Note {
     pub reason: Reason,
     /// What happened, and what helps.
     pub text: String,
+    /// The cloud's id of the request that failed. It differs with every try, so it makes no news of what was said before.
+    pub request_id: Option<String>,
 }
 
 impl Note {
@@ -61,7 +63,15 @@ impl Note {
             tone: Tone::Normal,
             reason,
             text: text.into(),
+            request_id: None,
         }
+    }
+
+    /// The same, with the cloud's id of the request that it speaks of.
+    #[must_use]
+    pub fn quoting(mut self, request_id: Option<String>) -> Self {
+        self.request_id = request_id;
+        self
     }
 
     /// Somebody should look.
@@ -70,6 +80,7 @@ impl Note {
             tone: Tone::Warning,
             reason,
             text: text.into(),
+            request_id: None,
         }
     }
 }
@@ -157,19 +168,19 @@ impl Mailbox {
         };
         let now = Instant::now();
         sent.retain(|_, at| now.duration_since(*at) < QUIET);
-        let digest = self.digests.hash_one((&about.uid, note));
+        let digest = self
+            .digests
+            .hash_one((&about.uid, note.tone, note.reason, &note.text));
         sent.insert(digest, now).is_some()
     }
 
     fn event(&self, about: ObjectReference, note: Note) -> Event {
+        let quote = note
+            .request_id
+            .map_or_else(String::new, |id| format!(" (request {id})"));
         let mut text = note.text;
-        if text.len() > NOTE_BYTES {
-            let end = (0..=NOTE_BYTES)
-                .rev()
-                .find(|end| text.is_char_boundary(*end))
-                .unwrap_or(0);
-            text.truncate(end);
-        }
+        text.truncate(text.floor_char_boundary(NOTE_BYTES.saturating_sub(quote.len())));
+        text.push_str(&quote);
         let name = about.name.clone().unwrap_or_default();
         Event {
             metadata: ObjectMeta {

@@ -36,7 +36,7 @@ pub enum Trouble {
     #[error("the API server did not answer within {} s", ANSWER.as_secs())]
     Timeout,
     /// The API server refused or could not be reached.
-    #[error(transparent)]
+    #[error("{}", words(.0))]
     Kube(#[from] kube::Error),
 }
 
@@ -54,6 +54,26 @@ impl Trouble {
     /// Whether deciding anew at once is the answer.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict | Self::Gone)
+    }
+}
+
+/// An error of the client for a condition: the API server's own words, and what helps. The client's have the whole answer in them.
+fn words(error: &kube::Error) -> String {
+    match error {
+        // Said by the authorizer: `User "…" cannot delete resource "secrets" in API group "" …`.
+        kube::Error::Api(status) if status.code == 403 && status.message.contains(" cannot ") => {
+            format!(
+                "the API server does not allow it: {}; install the roles of this version of cooper",
+                status.message
+            )
+        }
+        kube::Error::Api(status) => {
+            format!(
+                "the API server refused it ({}): {}",
+                status.code, status.message
+            )
+        }
+        other => format!("the API server cannot be asked: {other}"),
     }
 }
 

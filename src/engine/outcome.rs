@@ -218,12 +218,12 @@ fn in_sync(conditions: &mut Conditions, phase: &Phase, hint: Option<&str>, issue
                 issue.reason,
                 issue.message.clone(),
             );
-            conditions.set(
-                Kind::Reconciling,
-                Truth::True,
-                issue.reason,
-                issue.message.clone(),
-            );
+            let kind = match issue.reason {
+                // A name that is taken and a full user stay so until somebody makes room.
+                Reason::SecretNotOurs | Reason::QuotaFull | Reason::AmbiguousKeys => Kind::Stalled,
+                _ => Kind::Reconciling,
+            };
+            conditions.set(kind, Truth::True, issue.reason, issue.message.clone());
         }
         (Phase::Ready, _) => {
             let text = hint.map_or_else(|| "usable".to_owned(), |hint| format!("usable; {hint}"));
@@ -452,6 +452,31 @@ mod tests {
                 letters,
                 "{outcome:?} was_ready={was_ready}"
             );
+        }
+    }
+
+    #[test]
+    fn the_same_outcome_again_leaves_nothing_to_write() {
+        let fault = |class| Outcome::Failed(Fault::new(class, Reason::CloudUnavailable, "down"));
+        let text = || "because".to_owned();
+        for outcome in [
+            fault(Class::Transient),
+            fault(Class::Terminal),
+            Outcome::Waiting(Reason::ReferenceNotReady, text()),
+            Outcome::Refused(Reason::NameTaken, text()),
+            Outcome::NoSession(text()),
+            Outcome::Held(text()),
+            Outcome::Braked(text()),
+            Outcome::InSync(Phase::Settling(text()), None),
+        ] {
+            let again = |before, second| {
+                let now = Timestamp::from_second(second).unwrap();
+                let mut conditions = Conditions::new(before, Some(1), now);
+                tell(&mut conditions, &outcome, None, true);
+                conditions.finish()
+            };
+            let first = again(Vec::new(), 10);
+            assert_eq!(again(first.clone(), 20), first, "{outcome:?}");
         }
     }
 

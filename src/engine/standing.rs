@@ -101,7 +101,7 @@ pub fn leaving<K: External>(remote: &K::Remote) -> String {
     }
 }
 
-/// A place for messages: its values, without the noise of JSON.
+/// A place for messages, without the noise of JSON: `app of service 12ab…`.
 pub fn place_text<P: Serialize>(place: &P) -> String {
     match serde_json::to_value(place) {
         Ok(serde_json::Value::Object(members)) => {
@@ -110,11 +110,20 @@ pub fn place_text<P: Serialize>(place: &P) -> String {
                     .as_str()
                     .map_or_else(|| value.to_string(), str::to_owned)
             };
-            members
-                .iter()
-                .map(|(name, value)| format!("{name} {}", text(value)))
-                .collect::<Vec<_>>()
-                .join(", ")
+            let mut around: Vec<String> = Vec::new();
+            let mut name = None;
+            for (member, value) in &members {
+                if member == "name" {
+                    name = Some(text(value));
+                } else {
+                    around.push(format!("{member} {}", text(value)));
+                }
+            }
+            match (name, around.is_empty()) {
+                (Some(name), true) => name,
+                (Some(name), false) => format!("{name} of {}", around.join(", ")),
+                (None, _) => around.join(", "),
+            }
         }
         Ok(other) => other.to_string(),
         Err(_) => "it".into(),

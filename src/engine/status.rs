@@ -194,7 +194,8 @@ impl Kind {
             .find(|condition| condition.type_ == self.name())
     }
 
-    fn is_true(self, conditions: &[Condition]) -> bool {
+    /// Whether it stands among these and is true.
+    pub fn is_true(self, conditions: &[Condition]) -> bool {
         self.among(conditions)
             .is_some_and(|condition| condition.status == Truth::True.name())
     }
@@ -228,6 +229,8 @@ const MESSAGE_BYTES: usize = 4096;
 #[derive(Clone, Debug)]
 pub struct Conditions {
     list: Vec<Condition>,
+    /// What was taken away, and where it stood: said again, it goes on as it was.
+    cleared: Vec<(usize, Condition)>,
     generation: Option<i64>,
     now: Timestamp,
 }
@@ -237,6 +240,7 @@ impl Conditions {
     pub fn new(before: Vec<Condition>, generation: Option<i64>, now: Timestamp) -> Self {
         Self {
             list: before,
+            cleared: Vec::new(),
             generation,
             now,
         }
@@ -252,12 +256,16 @@ impl Conditions {
                 .unwrap_or(0);
             message.truncate(end);
         }
-        let at = self
-            .list
-            .iter()
-            .position(|condition| condition.type_ == kind.name());
-        let before = at.map(|at| self.list.remove(at));
+        let before = take(&mut self.list, kind).or_else(|| {
+            let is_it = |(_, cleared): &(usize, Condition)| cleared.type_ == kind.name();
+            let at = self.cleared.iter().position(is_it)?;
+            Some(self.cleared.remove(at))
+        });
+        let at = before
+            .as_ref()
+            .map_or(self.list.len(), |(at, _)| self.list.len().min(*at));
         let since = before
+            .map(|(_, before)| before)
             .filter(|before| before.status == truth.name())
             .map(|before| before.last_transition_time);
         let condition = Condition {
@@ -268,12 +276,13 @@ impl Conditions {
             observed_generation: self.generation,
             last_transition_time: since.unwrap_or_else(|| Time(whole_seconds(self.now))),
         };
-        self.list.insert(at.unwrap_or(self.list.len()), condition);
+        self.list.insert(at, condition);
     }
 
-    /// Takes a condition away, for those that are present only while true.
+    /// Takes a condition away, for those that are present only while true. Set again before the pass ends, it is the one that stood: its
+    /// transition time and its place in the list are kept, so that a pass that says the same again has nothing to write.
     pub fn clear(&mut self, kind: Kind) {
-        self.list.retain(|condition| condition.type_ != kind.name());
+        self.cleared.extend(take(&mut self.list, kind));
     }
 
     /// Whether a condition stands and is true.
@@ -285,6 +294,14 @@ impl Conditions {
     pub fn finish(self) -> Vec<Condition> {
         self.list
     }
+}
+
+/// Takes a condition out of the list, with the place where it stood.
+fn take(list: &mut Vec<Condition>, kind: Kind) -> Option<(usize, Condition)> {
+    let at = list
+        .iter()
+        .position(|condition| condition.type_ == kind.name())?;
+    Some((at, list.remove(at)))
 }
 
 /// Times in a status have whole seconds.

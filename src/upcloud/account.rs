@@ -51,6 +51,12 @@ use crate::{
         json_path = ".status.conditions[?(@.type==\"Ready\")].status"
     ),
     printcolumn(
+        name = "Synced",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Synced\")].status",
+        description = "False while the credentials cannot be read anew: the session that is open goes on until a restart"
+    ),
+    printcolumn(
         name = "Held",
         type_ = "integer",
         json_path = ".status.brake.held",

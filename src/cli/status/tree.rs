@@ -34,6 +34,8 @@ pub struct Shown {
     pub text: String,
     /// Resources that are not as wanted.
     pub wrong: usize,
+    /// The Account above has said why none of its resources can be looked at.
+    is_down: bool,
 }
 
 impl Node {
@@ -120,7 +122,10 @@ impl State {
                 "the last edit has not been seen by the operator yet".into(),
                 None,
             ),
-            (Some(_), _, _) => Self::Fine,
+            (Some(_), _, _) => match find("Braked") {
+                Some(braked) if holds(braked) => said("BRAKED", braked),
+                _ => Self::Fine,
+            },
         }
     }
 }
@@ -134,6 +139,7 @@ pub fn render(nodes: &[Node], account: Option<&str>, now: Timestamp) -> Shown {
     let mut shown = Shown {
         text: String::new(),
         wrong: 0,
+        is_down: false,
     };
     let mut sorted: Vec<&Node> = nodes.iter().collect();
     sorted.sort_by_key(|node| (&node.namespace, &node.kind, &node.name));
@@ -195,8 +201,17 @@ fn branch(shown: &mut Shown, node: &Node, all: &[&Node], depth: usize, now: Time
             let _ = write!(line, ", rotates {when}");
         }
     }
+    if node.kind == "Account" || depth == 0 {
+        shown.is_down = node.kind == "Account" && node.state != State::Fine;
+    }
     if let State::Wanting(word, why, since) = &node.state {
         shown.wrong += 1;
+        let why = match why.split_once(": ") {
+            Some((reason @ "AccountNotReady", _)) if shown.is_down => {
+                format!("{reason}: see the Account above")
+            }
+            _ => why.clone(),
+        };
         let since = since
             .map(|since| format!(" for {}", span(since, now)))
             .unwrap_or_default();
@@ -306,6 +321,33 @@ mod tests {
     }
 
     #[test]
+    fn why_an_account_does_not_work_is_said_once() {
+        let down = said(&[("Ready", "False", "CredentialsRefused")]);
+        let child = said(&[
+            ("Ready", "True", "Available"),
+            ("Synced", "Unknown", "AccountNotReady"),
+        ]);
+        let named = json!({"accountRef": {"name": "default"}});
+        let nodes = [
+            node("Account", "default", &json!({"spec": {}, "status": down})),
+            node(
+                "ObjectStorageService",
+                "media",
+                &json!({"spec": named, "status": child}),
+            ),
+        ];
+        let shown = render(&nodes, None, NOW.parse().unwrap());
+        assert_eq!(
+            shown.text,
+            "Account ns/default\n\
+             \x20 ! NOT READY for 60m: CredentialsRefused: why\n\
+             \x20 ObjectStorageService media\n\
+             \x20   ! NOT SYNCED for 60m: AccountNotReady: see the Account above\n\
+             2 resources, 2 not as wanted\n"
+        );
+    }
+
+    #[test]
     fn each_state_has_its_word() {
         for (rest, word) in [
             (json!({"status": fine()}), ""),
@@ -321,6 +363,10 @@ mod tests {
             (
                 json!({"status": fine(), "metadata": {"generation": 2}}),
                 "CHANGED",
+            ),
+            (
+                json!({"status": said(&[("Ready", "True", "Connected"), ("Braked", "True", "Braked")])}),
+                "BRAKED",
             ),
             (
                 json!({"status": fine(), "metadata": {"deletionTimestamp": "2026-03-31T11:00:00Z"}}),

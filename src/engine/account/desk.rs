@@ -1,6 +1,6 @@
 //! What can be done with an account even if its spec cannot be read: tell, and let go.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -68,8 +68,12 @@ impl<A: Provider> Desk<'_, A> {
     pub(super) async fn unreadable(&self, part: &Part<A>) -> Result<Duration, Trouble> {
         let users = self.accounts.core.references.holding(self.target);
         if self.may_go(&users) {
-            let last = part.last.as_deref();
-            self.let_go(last.map(Provider::credentials_secret)).await?;
+            let marked = before(&part.status)
+                .ok()
+                .and_then(|status| status.marked_secret);
+            let named = part.last.as_deref().map(Provider::credentials_secret);
+            self.let_go(&named.into_iter().chain(marked.as_deref()).collect())
+                .await?;
             return Ok(delay::SLOW);
         }
         let text = format!(
@@ -78,7 +82,7 @@ impl<A: Provider> Desk<'_, A> {
         );
         let outcome = Outcome::Kept(Reason::Undecodable, text);
         match before(&part.status) {
-            Ok(before) => self.tell(before, outcome).await?,
+            Ok(before) => self.tell(before.clone(), before, outcome).await?,
             Err(_) => self.warn(&outcome),
         }
         Ok(delay::SLOW)
@@ -89,17 +93,25 @@ impl<A: Provider> Desk<'_, A> {
         is_deleted && (users.is_empty() || intent::says(self.meta, ABANDON))
     }
 
-    /// Nothing uses it any more: gives the Secret back and goes.
-    pub(super) async fn let_go(&self, credentials: Option<&str>) -> Result<(), Trouble> {
+    /// Takes the mark off a credentials Secret, if it is still there and lent to cooper.
+    pub(super) async fn give_back(&self, name: &str) -> Result<(), Trouble> {
+        let (secrets, namespace) = (&self.accounts.core.secrets, &self.key.namespace);
+        if let Found::Ours(secret) = secrets.read(namespace, name).await? {
+            secrets.mark_in_use(namespace, &secret, false).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing uses it any more: gives its Secrets back and goes. There are two while another one is named and not yet used.
+    pub(super) async fn let_go(&self, credentials: &BTreeSet<&str>) -> Result<(), Trouble> {
         if !intent::has_finalizer(self.meta) {
             return Ok(());
         }
-        let (core, namespace) = (&self.accounts.core, &self.key.namespace);
-        if let Some(name) = credentials {
-            if let Found::Ours(secret) = core.secrets.read(namespace, name).await? {
-                core.secrets.mark_in_use(namespace, &secret, false).await?;
-            }
-        } else {
+        let core = &self.accounts.core;
+        for name in credentials {
+            self.give_back(name).await?;
+        }
+        if credentials.is_empty() {
             let text = "gone without being read: its credentials Secret is not known; take the finalizer cooper.dev/in-use off it by hand";
             core.events
                 .send::<A>(self.meta, Note::warning(Reason::Undecodable, text));
@@ -112,13 +124,14 @@ impl<A: Provider> Desk<'_, A> {
         Ok(())
     }
 
+    /// Publishes `status` with the conditions of `outcome`, if it differs from what stood `before`.
     pub(super) async fn tell(
         &self,
         before: AccountStatus,
+        mut status: AccountStatus,
         outcome: Outcome,
     ) -> Result<(), Trouble> {
         // Pinning wrote a newer status than the one in hand; its own watch event brings the next pass.
-        let mut status = before.clone();
         self.conditions(&mut status, &outcome);
         let note = self.brake(&mut status);
         if status == before || (before.identity.is_none() && matches!(outcome, Outcome::Connected))
@@ -129,6 +142,17 @@ impl<A: Provider> Desk<'_, A> {
         let version = self.meta.resource_version.as_deref().unwrap_or_default();
         object.put_status(version, &status).await?;
         self.warn(&outcome);
+        let is_true = |status: &AccountStatus, kind: Kind| kind.is_true(&status.conditions);
+        if [Kind::Ready, Kind::Synced]
+            .into_iter()
+            .any(|kind| !is_true(&before, kind) && is_true(&status, kind))
+            && matches!(outcome, Outcome::Connected)
+        {
+            let text = "the credentials work again; what waited for them goes on";
+            tracing::info!(resource = %self.target, "{text}");
+            let events = &self.accounts.core.events;
+            events.send::<A>(self.meta, Note::normal(Reason::Connected, text));
+        }
         let core = &self.accounts.core;
         if let Some(note) = note {
             core.events.send::<A>(self.meta, note);
@@ -142,6 +166,7 @@ impl<A: Provider> Desk<'_, A> {
 
     fn warn(&self, outcome: &Outcome) {
         if let Outcome::Down(reason, text, _) | Outcome::Kept(reason, text) = outcome {
+            tracing::warn!(resource = %self.target, %reason, "{text}");
             let events = &self.accounts.core.events;
             events.send::<A>(self.meta, Note::warning(*reason, text.clone()));
         }

@@ -95,6 +95,11 @@ pub struct AccountStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     pub identity: Option<String>,
+    /// The credentials Secret that carries the finalizer `cooper.dev/in-use` for this Account. Once another one is used, it is taken off
+    /// the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub marked_secret: Option<String>,
     /// The brake on deletions: what it holds and what it has seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brake: Option<BrakeStatus>,

@@ -204,7 +204,8 @@ impl<A: Provider> Pass<'_, A> {
         let meta = self.meta;
         if self.may_go(&users) {
             trace::came_to("finished", None, false);
-            self.let_go(Some(self.account.credentials_secret())).await?;
+            let names = [Some(self.account.credentials_secret()), self.marked()];
+            self.let_go(&names.into_iter().flatten().collect()).await?;
             return Ok(delay::SLOW);
         }
         let outcome = match self.connect(!users.is_empty()).await {
@@ -223,8 +224,12 @@ impl<A: Provider> Pass<'_, A> {
             .metrics
             .passed(&self.target.kind, outcome.word());
         trace::came_to(outcome.word(), Some(outcome.reason()), outcome.is_wrong());
-        let before = self.account.status().cloned().unwrap_or_default();
-        self.tell(before, outcome).await?;
+        let mut status = self.account.status().cloned().unwrap_or_default();
+        let before = status.clone();
+        if !users.is_empty() && matches!(outcome, Outcome::Connected | Outcome::InUse(_)) {
+            status.marked_secret = Some(self.account.credentials_secret().to_owned());
+        }
+        self.tell(before, status, outcome).await?;
         Ok(next)
     }
 
@@ -297,8 +302,17 @@ impl<A: Provider> Pass<'_, A> {
                 .secrets
                 .mark_in_use(&self.key.namespace, &secret, true)
                 .await?;
+            // The one named before is not needed any more.
+            if let Some(former) = self.marked().filter(|former| *former != name) {
+                self.give_back(former).await?;
+            }
         }
         Ok(Outcome::Connected)
+    }
+
+    /// The Secret that carries the mark of use for this account.
+    fn marked(&self) -> Option<&str> {
+        self.account.status()?.marked_secret.as_deref()
     }
 
     /// Puts the finalizer back that somebody took off: nothing else keeps what uses the account from being stranded.
@@ -379,7 +393,12 @@ impl<A: Provider> Pass<'_, A> {
     fn refused(&self, fault: &Fault) -> Outcome {
         match fault.class {
             Class::Denied | Class::Terminal => {
-                self.down(fault.reason, fault.message.clone(), fault.class)
+                let mut text = fault.message.clone();
+                if fault.reason == Reason::CredentialsRefused {
+                    let name = self.account.credentials_secret();
+                    text = format!("{text} ({}/{name})", self.key.namespace);
+                }
+                self.down(fault.reason, text, fault.class)
             }
             Class::Transient | Class::Throttled(_) | Class::Conflict => {
                 Outcome::Kept(fault.reason, fault.message.clone())

@@ -210,18 +210,18 @@ impl<K: External> Pass<'_, K> {
             Outcome::Failed(fault)
                 if fault.class != Class::Conflict && fault.reason != Reason::NewKeyNotAccepted =>
             {
-                (fault.reason, fault.told())
+                (fault.reason, fault.message.clone())
             }
             _ => return,
         };
         if is_news {
             let request_id = match outcome {
-                Outcome::Failed(fault) => fault.correlation.as_deref(),
+                Outcome::Failed(fault) => fault.correlation.clone(),
                 _ => None,
             };
             let trace_id = trace::id_for_logs();
             tracing::warn!(resource = %self.subject.target, %reason, request_id, trace_id, "{text}");
-            self.note(Note::warning(reason, text));
+            self.note(Note::warning(reason, text).quoting(request_id));
         }
     }
 
@@ -235,6 +235,7 @@ impl<K: External> Pass<'_, K> {
             Reason::SecretNotOurs | Reason::QuotaFull | Reason::LostKeys | Reason::AmbiguousKeys
         );
         if is_news && needs_somebody {
+            tracing::warn!(resource = %self.subject.target, reason = %issue.reason, "{}", issue.message);
             self.note(Note::warning(issue.reason, issue.message.clone()));
         }
     }

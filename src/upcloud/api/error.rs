@@ -40,6 +40,8 @@ pub enum ApiError {
         does: &'static str,
         /// Where.
         host: String,
+        /// Whether it was only to look: then nothing can have been done.
+        reads: bool,
         /// What became of it.
         source: TransportError,
     },
@@ -216,6 +218,7 @@ impl ApiError {
         Self::Transport {
             does: route.does,
             host: "UpCloud".to_owned(),
+            reads: is_read(route),
             source: bad.into(),
         }
     }
@@ -224,6 +227,7 @@ impl ApiError {
         Self::Transport {
             does: route.does,
             host: host.to_owned(),
+            reads: is_read(route),
             source,
         }
     }
@@ -310,6 +314,10 @@ struct LegacyError {
     error_message: String,
 }
 
+fn is_read(route: &Route) -> bool {
+    route.method == reqwest::Method::GET
+}
+
 /// Whether an answer may hold a secret even where it says that something went wrong: then it is not quoted.
 fn holds_secret(does: &str) -> bool {
     does == super::routes::CREATE_KEY.does
@@ -363,13 +371,15 @@ impl Problem {
     pub fn is_quota(&self) -> bool {
         (400..500).contains(&self.status)
             && self.status != 429
-            && self.says(&["quota", "limit exceeded", "limit reached", "maximum number"])
+            && (self.says(&["quota", "maximum number"])
+                || (self.says(&["limit"]) && self.says(&["reached", "exceeded"])))
     }
 
     /// Something of this name is there already. Not certain, see [`ApiError::maybe_exists`].
     fn is_taken(&self) -> bool {
-        self.status == 409
-            || (self.status == 400
+        let is_other = matches!(&self.code, Some(Code::Other(code)) if !code.contains("EXIST"));
+        (self.status == 409 && !is_other)
+            || (matches!(self.status, 400 | 409)
                 && self.says(&["already exists", "must be unique", "already in use"]))
             || matches!(
                 self.code,

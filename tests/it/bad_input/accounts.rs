@@ -1,12 +1,13 @@
 //! Credentials that do not work, belong to somebody else, or may not be read.
 
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{
     CHECK, Neighbour, condition, in_time, journal_end, ready_in_time, says, warned, writes_since,
 };
-use crate::scene::{Scene, TOKEN};
+use crate::ground::eventually;
+use crate::scene::{PATIENCE, Scene, TOKEN};
 
 /// Account `healthy` of another customer of the cloud, with service `healthy` in it.
 async fn healthy_neighbour(scene: &Scene) -> Neighbour {
@@ -210,6 +211,45 @@ async fn an_unlabelled_credentials_secret_is_not_read_until_its_owner_consents()
     in_time(&scene, CHECK, ACCOUNT, ("Ready", "True", "Connected")).await;
     scene.ready("Bucket", "logs").await;
     neighbour.was_ready_throughout(&scene).await;
+}
+
+#[tokio::test]
+async fn the_secret_that_was_named_before_is_given_back() {
+    let scene = Scene::open().await;
+    scene.service().await;
+    scene.ready("ObjectStorageService", "media").await;
+    let marks = async |name: &str| {
+        let secret = scene.secrets().get_metadata_opt(name).await.unwrap();
+        secret.map(|secret| secret.metadata.finalizers.unwrap_or_default())
+    };
+    let in_use = Some(vec!["cooper.dev/in-use".to_owned()]);
+    eventually(PATIENCE, "the Secret is marked", async || {
+        scene.advance(CHECK).await;
+        let now = marks("upcloud").await;
+        (now == in_use).then_some(()).ok_or(format!("{now:?}"))
+    })
+    .await;
+
+    lend(&scene, "second", TOKEN, true).await;
+    scene
+        .merge(
+            "Account",
+            "default",
+            json!({"spec": {"credentialsSecretRef": {"name": "second"}}}),
+        )
+        .await;
+    scene
+        .secrets()
+        .delete("upcloud", &DeleteParams::default())
+        .await
+        .unwrap();
+    eventually(PATIENCE, "the first Secret goes", async || {
+        scene.advance(CHECK).await;
+        let now = marks("upcloud").await;
+        now.is_none().then_some(()).ok_or(format!("{now:?}"))
+    })
+    .await;
+    assert_eq!(marks("second").await, in_use);
 }
 
 #[tokio::test]

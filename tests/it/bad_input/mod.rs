@@ -4,6 +4,7 @@ mod accounts;
 mod documents;
 mod keys;
 mod names;
+mod outage;
 mod references;
 mod unreadable;
 

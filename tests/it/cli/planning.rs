@@ -96,7 +96,7 @@ async fn what_exists_is_somebody_elses_unless_adoption_is_asked_for() {
         said.out,
         format!(
             "adopt   ObjectStorageService default/media\n\
-             create  IamPolicy default/logs-rw\n        (service {uuid}, name logs-rw)\n\
+             create  IamPolicy default/logs-rw\n        (logs-rw of service {uuid})\n\
              adopt   IamUser default/ci\n        attach policy ECSS3ReadOnlyAccess\n        attach policy logs-rw\n        make an access key, in Secret ci-s3\n\n\
              The cloud would be changed: create 1, adopt 2.\n"
         )

@@ -16,7 +16,12 @@ impl From<ApiError> for Fault {
     fn from(error: ApiError) -> Self {
         match &error {
             ApiError::Refused(problem) => of_problem(problem),
-            ApiError::Transport { does, host, source } => of_transport(does, host, source),
+            ApiError::Transport {
+                does,
+                host,
+                reads,
+                source,
+            } => of_transport(does, host, *reads, source),
             ApiError::Unreadable(unreadable) => Fault::new(
                 Class::Transient,
                 Reason::AnswerNotUnderstood,
@@ -30,7 +35,7 @@ impl From<ApiError> for Fault {
     }
 }
 
-fn of_transport(does: &str, host: &str, error: &TransportError) -> Fault {
+fn of_transport(does: &str, host: &str, reads: bool, error: &TransportError) -> Fault {
     match error {
         TransportError::Invalid(Bad::Credentials) => Fault::new(
             Class::Denied,
@@ -47,6 +52,15 @@ fn of_transport(does: &str, host: &str, error: &TransportError) -> Fault {
             Reason::CloudUnavailable,
             format!("cannot {does}: {host}: {error}"),
         ),
+        TransportError::Timeout | TransportError::Unanswered(_) | TransportError::Torn { .. }
+            if reads =>
+        {
+            Fault::new(
+                Class::Transient,
+                Reason::CloudUnavailable,
+                format!("cannot {does}: {host}: {error}"),
+            )
+        }
         TransportError::Timeout | TransportError::Unanswered(_) | TransportError::Torn { .. } => {
             Fault::new(
                 Class::Transient,

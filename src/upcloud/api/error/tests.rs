@@ -32,6 +32,15 @@ async fn create(reply: Reply) -> ApiError {
         .unwrap_err()
 }
 
+async fn read(reply: Reply) -> ApiError {
+    let script = Script::new([reply]).await;
+    let service: ServiceId = "12ab".into();
+    Api::new(script.transport())
+        .get_user(Lane::Fresh, &service, "ci")
+        .await
+        .unwrap_err()
+}
+
 #[tokio::test]
 async fn the_products_form_is_read_whole() {
     let error = create(problem(
@@ -256,6 +265,18 @@ async fn a_400_is_told_by_its_words() {
             "choose another name",
         ),
         (
+            problem(409, "SERVICE_STATE_INVALID", &[]),
+            Terminal,
+            Reason::Refused,
+            "refused to create the user",
+        ),
+        (
+            invalid("(root)", "The bucket limit of the service is reached."),
+            Terminal,
+            Reason::QuotaExceeded,
+            "ask UpCloud",
+        ),
+        (
             problem(405, "METHOD_NOT_ALLOWED", &[]),
             Terminal,
             Reason::Refused,
@@ -387,6 +408,15 @@ async fn no_answer_leaves_the_outcome_open() {
         ),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn a_read_that_gets_no_answer_leaves_nothing_open() {
+    for reply in [Reply::Cut, Reply::Hang] {
+        let fault = Fault::from(read(reply).await);
+        assert_eq!(fault.reason, Reason::CloudUnavailable);
+        assert!(fault.message.starts_with("cannot read the user: "));
+    }
 }
 
 #[tokio::test]
