@@ -9,6 +9,7 @@ tell() {
 
   export KUBECONFIG=$dir/cluster/kubeconfig
   kubectl:     $cluster kubectl
+  cooper:      $(realpath "$bin")/cooper status
   samples:     kubectl apply -k $dir/overlay/demo
   cloud API:   $(member "$dir/emulator.json" api)    token $cloud_token, in Secret demo/upcloud
   S3:          $(member "$dir/emulator.json" s3)
