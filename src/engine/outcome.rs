@@ -482,14 +482,20 @@ mod tests {
 
     #[test]
     fn an_issuer_is_ready_only_with_a_live_key_in_its_secret() {
-        let issue = Issue {
-            truth: Truth::False,
-            reason: Reason::SecretNotOurs,
-            message: "rename it".into(),
-        };
-        assert_eq!(
-            told(&Outcome::InSync(Phase::Ready, None), Some(&issue), true),
-            "FTTT-"
-        );
+        for (reason, letters) in [
+            (Reason::Minting, "FTTT-"),
+            (Reason::LostKeys, "FTTT-"),
+            (Reason::SecretNotOurs, "FTT-T"),
+            (Reason::QuotaFull, "FTT-T"),
+            (Reason::AmbiguousKeys, "FTT-T"),
+        ] {
+            let issue = Issue {
+                truth: Truth::False,
+                reason,
+                message: "because".into(),
+            };
+            let outcome = Outcome::InSync(Phase::Ready, None);
+            assert_eq!(told(&outcome, Some(&issue), true), letters, "{reason}");
+        }
     }
 }

@@ -57,7 +57,7 @@ async fn what_is_not_there_would_be_created_in_order() {
     assert_eq!(said.code, Some(2), "{said:?}");
     assert_eq!(
         said.out,
-        "create  ObjectStorageService default/media\n        (name media)\n\
+        "create  ObjectStorageService default/media\n        (media)\n\
          create  IamPolicy default/logs-rw\n        (after ObjectStorageService default/media)\n\
          create  IamUser default/ci\n        (after ObjectStorageService default/media)\n\n\
          The cloud would be changed: create 3.\n"
