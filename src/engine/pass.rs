@@ -162,7 +162,17 @@ pub(super) struct Pass<'e, K: External> {
 
 impl<K: External> Pass<'_, K> {
     async fn run(&mut self) -> Outcome {
-        let done = match self.subject.intent(Box::pin(self.crd_leaving()).await) {
+        match self.asked().await {
+            Ok(outcome) => outcome,
+            Err(Stop::Fault(fault)) => Outcome::Failed(fault),
+            Err(Stop::Trouble(trouble)) => Outcome::Failed(fault_of(&trouble)),
+        }
+    }
+
+    /// Does what the object asks for.
+    async fn asked(&mut self) -> Result<Outcome, Stop> {
+        let crd_leaving = Box::pin(self.crd_leaving()).await?;
+        match self.subject.intent(crd_leaving) {
             Intent::Ignore => Ok(Outcome::Finished),
             Intent::Abandon => Box::pin(self.abandon()).await,
             Intent::Pause if self.subject.meta.deletion_timestamp.is_some() => {
@@ -175,11 +185,6 @@ impl<K: External> Pass<'_, K> {
             Intent::Undo => Box::pin(self.undo()).await,
             Intent::Gone => Box::pin(self.gone_in_time()).await,
             Intent::Released => Box::pin(self.release()).await,
-        };
-        match done {
-            Ok(outcome) => outcome,
-            Err(Stop::Fault(fault)) => Outcome::Failed(fault),
-            Err(Stop::Trouble(trouble)) => Outcome::Failed(fault_of(&trouble)),
         }
     }
 
@@ -217,17 +222,16 @@ impl<K: External> Pass<'_, K> {
         std::future::pending().await
     }
 
-    /// Removing a CRD marks every object for deletion; it is not a user's wish to delete what the objects stand for.
-    async fn crd_leaving(&self) -> bool {
+    /// Removing a CRD marks every object for deletion; it is not a user's wish to delete what the objects stand for. While nobody
+    /// answers which of the two it is, nothing is deleted: that ends the pass, and the next one asks again.
+    async fn crd_leaving(&self) -> Result<bool, Trouble> {
         if self.subject.meta.deletion_timestamp.is_none() {
-            return false;
+            return Ok(false);
         }
         let api: Api<CustomResourceDefinition> = Api::all(self.engine.core.kube.clone());
         let name = format!("{}.{}", K::plural(&()), K::group(&()));
-        // Without the right to read CRDs (a namespaced installation) this cannot be told apart.
-        answered(api.get_metadata(&name))
-            .await
-            .is_ok_and(|crd| crd.metadata.deletion_timestamp.is_some())
+        let found = answered(api.get_metadata(&name)).await;
+        is_leaving(found.map(|crd| crd.metadata.deletion_timestamp.is_some()))
     }
 
     /// The session of an account, or what to say without one.
@@ -410,6 +414,23 @@ impl<K: External> Pass<'_, K> {
     }
 }
 
+/// Whether a CRD is being removed, from the answer to the question whether it is marked for deletion.
+fn is_leaving(marked: Result<bool, Trouble>) -> Result<bool, Trouble> {
+    match marked {
+        Ok(is_marked) => Ok(is_marked),
+        // It went with the last object.
+        Err(Trouble::Gone) => Ok(true),
+        // Who installs cooper without the right to read its CRDs is told that their removal then deletes as a user's delete does.
+        Err(Trouble::Kube(kube::Error::Api(status))) if status.is_forbidden() => {
+            tracing::info!(
+                "without the right to read CRDs their removal cannot be told from a user's delete, and is taken for one"
+            );
+            Ok(false)
+        }
+        Err(trouble) => Err(trouble),
+    }
+}
+
 /// A trouble with the API server, as conditions show it.
 fn fault_of(trouble: &Trouble) -> Fault {
     match trouble {
@@ -462,6 +483,37 @@ mod tests {
 
     type Given = (Arc<Guarded<IamUser>>, Arc<Engine<IamUser>>);
     type Running = &'static mut Pass<'static, IamUser>;
+
+    fn refused(code: u16, reason: &str) -> Result<bool, Trouble> {
+        let mut status = kube::core::Status::failure("refused", reason);
+        status.code = code;
+        Err(Trouble::of(kube::Error::Api(status.boxed())))
+    }
+
+    #[test]
+    fn only_who_answers_says_that_a_deletion_is_a_users() {
+        for (answer, leaving) in [
+            (Ok(true), true),
+            (Ok(false), false),
+            (refused(404, "NotFound"), true),
+            (refused(403, "Forbidden"), false),
+        ] {
+            assert_eq!(is_leaving(answer).ok(), Some(leaving));
+        }
+        // The last is what a proxy says, not the API server.
+        for (code, reason) in [
+            (401, "Unauthorized"),
+            (409, "Conflict"),
+            (429, "TooManyRequests"),
+            (500, "InternalError"),
+            (503, "ServiceUnavailable"),
+            (504, "Timeout"),
+            (403, "Failed to parse error data"),
+        ] {
+            assert!(is_leaving(refused(code, reason)).is_err(), "{code}");
+        }
+        assert!(is_leaving(Err(Trouble::Timeout)).is_err());
+    }
 
     fn size_of_answer<G, F>(_: impl FnOnce(G) -> F) -> usize {
         size_of::<F>()

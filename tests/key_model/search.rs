@@ -61,6 +61,11 @@ pub struct Report {
 
 /// Explores every world. Each is checked at once, and once more after faults stop and one operator runs to the end.
 pub fn explore(setting: &Setting, most: usize) -> Report {
+    explore_for("", setting, most)
+}
+
+/// As [`explore`], until something is broken in the way that begins with `sought`. What is broken otherwise is passed over.
+pub fn explore_for(sought: &str, setting: &Setting, most: usize) -> Report {
     crate::decide::forget();
     let start = World::new(setting);
     let mut parent: HashMap<u64, u64> = HashMap::from([(hash64(&start), hash64(&start))]);
@@ -84,7 +89,9 @@ pub fn explore(setting: &Setting, most: usize) -> Report {
                     return;
                 }
                 parent.insert(hash, from);
-                broken = check(&after, setting, &mut settled).map(|what| (what, hash));
+                broken = check(&after, setting, &mut settled)
+                    .filter(|what| what.starts_with(sought))
+                    .map(|what| (what, hash));
                 reached.push(after);
             });
             if let Some((what, hash)) = broken {

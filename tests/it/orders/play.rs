@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
+use kube::Config;
 use kube::api::{
     Api, DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy, WatchEvent, WatchParams,
 };
@@ -41,7 +42,7 @@ fn externals() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// The most passes that any resource took after its last blocker was gone.
 pub async fn play(row: Row) -> usize {
     let recorder = Recorder::new();
-    let mut stage = Stage::set(Ground::get().await, row, Arc::clone(&recorder)).await;
+    let mut stage = Stage::set(Ground::get().await, row, Arc::clone(&recorder), None).await;
     stage.circumstance().await;
     let _ends = stage.listen().await;
     stage.delete().await;
@@ -74,9 +75,15 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// Everything is made and usable.
-    pub async fn set(ground: &'static Ground, row: Row, recorder: Arc<Recorder>) -> Self {
+    /// Everything is made and usable. `config` is the operator's way to the API server; none: straight.
+    pub async fn set(
+        ground: &'static Ground,
+        row: Row,
+        recorder: Arc<Recorder>,
+        config: Option<Config>,
+    ) -> Self {
         let mut scene = Scene::bare(ground).await;
+        scene.config = config;
         scene.start(Arc::clone(&recorder) as _).await;
         scene.service().await;
         for (kind, name, spec) in specs() {

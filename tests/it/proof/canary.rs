@@ -1,7 +1,11 @@
 //! Canaries: secrets that are easy to recognise, and a search for them wherever they may not be.
 //!
 //! The operator runs as its own process, logging at trace level, through a gateway that writes down what it sends to the API server.
-//! Everything happens once: keys are made, healed, revoked, credentials change and are refused, answers that hold secrets break.
+//! [Everything](everything) happens once, and the [commands](commands) for people are run while all of it is there. What is not played to
+//! its end is what only time brings, for a process cannot be told another time: the end of an undo, and of what a lost answer may make.
+
+mod commands;
+mod everything;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -10,7 +14,8 @@ use std::process::Stdio;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::ResourceExt;
+use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
@@ -20,8 +25,8 @@ use tokio::task::JoinHandle;
 use super::Bound;
 use super::view::KINDS;
 use crate::ground::receiver::Receiver;
-use crate::ground::{Fault, Gateway, Ground, SYSTEM, Side, eventually};
-use crate::scene::{PATIENCE, Scene, document, user_spec};
+use crate::ground::{Gateway, Ground, SYSTEM};
+use crate::scene::Scene;
 
 const TOKEN: &str = "ucat_canary-token-0a1b2c3d4e5f";
 const OTHER_TOKEN: &str = "ucat_canary-other-6a7b8c9d0e1f";
@@ -44,6 +49,7 @@ async fn no_secret_is_in_logs_events_status_metrics_or_anything_written_but_secr
     }
     let mut run = Run::start().await;
     run.everything_happens().await;
+    assert_eq!(run.seen.len(), KINDS.len(), "{:?}", run.seen);
     let heaps = run.end().await;
     let needles = run.needles();
     assert!(
@@ -75,9 +81,11 @@ async fn no_secret_is_in_logs_events_status_metrics_or_anything_written_but_secr
         found.join("\n")
     );
     println!(
-        "{} forms of secrets, 0 hits in {} KiB",
+        "{} forms of secrets, 0 hits in {} KiB, of {} kinds and {} commands",
         needles.len(),
-        bytes / 1024
+        bytes / 1024,
+        run.seen.len(),
+        run.commands
     );
 }
 
@@ -86,8 +94,15 @@ struct Run {
     scene: Scene,
     gateway: Gateway,
     receiver: Receiver,
-    /// Of the operator's ServiceAccount.
-    token: String,
+    /// Of the operator's ServiceAccount, and of whoever runs commands.
+    tokens: Vec<String>,
+    /// What the resources looked like, at each look.
+    objects: String,
+    /// Kinds that were among them.
+    seen: BTreeSet<&'static str>,
+    /// What commands said, and how many there were.
+    said: String,
+    commands: usize,
     child: Child,
     output: Vec<JoinHandle<String>>,
     http: String,
@@ -141,132 +156,29 @@ impl Run {
             scene,
             gateway,
             receiver,
-            token,
+            tokens: vec![token],
+            objects: String::new(),
+            seen: BTreeSet::new(),
+            said: String::new(),
+            commands: 0,
             child,
             output: vec![errors, rest],
             _files: files,
         }
     }
 
-    async fn everything_happens(&mut self) {
-        let scene = &self.scene;
-        scene.credentials(TOKEN).await;
-        scene
-            .apply("Account", "default", scene.account_spec())
-            .await;
-        let service = json!({"accountRef": {"name": "default"}, "region": "europe-2"});
-        scene.apply("ObjectStorageService", "media", service).await;
-        let bucket = json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"});
-        scene.apply("Bucket", "site", bucket).await;
-        let site = json!({"serviceRef": {"name": "media"}, "bucketRef": {"name": "site"}});
-        scene.apply("StaticWebsite", "site", site).await;
-        scene.user().await;
-        scene.ready("IamUser", "ci").await;
-        scene.ready("StaticWebsite", "site").await;
-        self.keys_come_and_go().await;
-        self.answers_break().await;
-        self.credentials_change().await;
-        for (kind, name) in [
-            ("StaticWebsite", "site"),
-            ("Bucket", "site"),
-            ("IamUser", "ci"),
-            ("IamPolicy", "logs-rw"),
-        ] {
-            self.scene.delete(kind, name).await;
+    /// Takes down how the resources look now.
+    async fn look(&mut self) {
+        for kind in KINDS {
+            let list = self.scene.api(kind).list(&ListParams::default()).await;
+            let mut items = list.unwrap().items;
+            for object in &mut items {
+                // Who wrote what when: only long.
+                object.managed_fields_mut().clear();
+                self.seen.insert(kind);
+            }
+            self.objects += &serde_json::to_string(&items).unwrap();
         }
-        self.scene.gone("IamUser", "ci").await;
-    }
-
-    async fn keys_come_and_go(&self) {
-        let scene = &self.scene;
-        let first = scene.live_keys("ci").await;
-        scene
-            .secrets()
-            .delete("ci-s3", &DeleteParams::default())
-            .await
-            .unwrap();
-        let second = scene.new_key("ci", "ci-s3", &[&first[0]]).await;
-        let edit = json!({"stringData": {"AWS_SECRET_ACCESS_KEY": "edited"}});
-        let how = PatchParams::default();
-        scene
-            .secrets()
-            .patch("ci-s3", &how, &Patch::Merge(&edit))
-            .await
-            .unwrap();
-        let policy = json!({"serviceRef": {"name": "media"}, "document": document("s3:Get*")});
-        scene.apply("IamPolicy", "logs-rw", policy).await;
-        scene
-            .theirs(
-                "DELETE",
-                &format!("/users/ci/access-keys/{second}"),
-                Value::Null,
-            )
-            .await;
-        scene.new_key("ci", "ci-s3", &[&first[0], &second]).await;
-    }
-
-    /// Answers to requests for keys that break in the middle of the secret, or cannot be understood.
-    async fn answers_break(&self) {
-        let body = json!({"access_key_id": 7, "secret_access_key": BROKEN[0], "created_at": BROKEN[1], "status": [BROKEN[0]]});
-        let faults = [
-            json!({"truncate": {"bytes": 150}}),
-            json!({"status": {"code": 201, "body": body.to_string()}}),
-            json!({"status": {"code": 500, "body": body.to_string()}}),
-            json!({"lost": {}}),
-        ];
-        for (number, fault) in faults.into_iter().enumerate() {
-            let fault = Fault::of(fault).at(Side::Api).on("POST", "/access-keys$");
-            self.scene.cloud.fault(fault).await;
-            let name = format!("broken-{number}");
-            let mut spec = user_spec();
-            spec["accessKey"]["secretName"] = json!(format!("{name}-s3"));
-            self.scene.apply("IamUser", &name, spec).await;
-            let what = format!("the request for a key of {name} has failed");
-            eventually(PATIENCE, &what, async || {
-                let status = self.scene.status("IamUser", &name).await;
-                let said = status["conditions"].to_string();
-                let is_told = said.contains("AwaitingLostMint")
-                    || said.contains("Synced\"},{")
-                    || said.contains("\"Issued\"");
-                is_told.then_some(()).ok_or(said)
-            })
-            .await;
-        }
-    }
-
-    /// To a name and a password, to a token that is refused, and to another one that works.
-    async fn credentials_change(&self) {
-        let basic = json!({"stringData": {"username": USERNAME, "password": PASSWORD}, "data": {"token": null}});
-        self.credentials_are(&basic).await;
-        self.scene
-            .until("Account", "default", "Ready", "True", "")
-            .await;
-        let wrong = json!({"stringData": {"token": WRONG_TOKEN}, "data": {"username": null, "password": null}});
-        self.credentials_are(&wrong).await;
-        self.scene
-            .until("Account", "default", "Ready", "False", "")
-            .await;
-        self.scene
-            .cloud
-            .credentials("demo", OTHER_TOKEN, USERNAME, PASSWORD)
-            .await;
-        self.credentials_are(&json!({"stringData": {"token": OTHER_TOKEN}}))
-            .await;
-        self.scene
-            .until("Account", "default", "Ready", "True", "")
-            .await;
-    }
-
-    async fn credentials_are(&self, patch: &Value) {
-        let how = PatchParams::default();
-        self.scene
-            .secrets()
-            .patch("upcloud", &how, &Patch::Merge(patch))
-            .await
-            .unwrap();
-        // An edit of the account makes it look at once.
-        let touch = json!({"metadata": {"annotations": {"example.org/touched": format!("{patch}").len().to_string()}}});
-        self.scene.merge("Account", "default", touch).await;
     }
 
     /// Stops the operator; all that it said and wrote, by where.
@@ -285,13 +197,15 @@ impl Run {
                 .unwrap();
         }
         heaps.push(("metrics and probes".to_owned(), pages));
+        heaps.push((
+            "the resources".to_owned(),
+            std::mem::take(&mut self.objects),
+        ));
+        heaps.push((
+            "what commands said".to_owned(),
+            std::mem::take(&mut self.said),
+        ));
         let all = ListParams::default();
-        let mut objects = String::new();
-        for kind in KINDS {
-            let list = self.scene.api(kind).list(&all).await.unwrap();
-            objects += &serde_json::to_string(&list.items).unwrap();
-        }
-        heaps.push(("the resources".to_owned(), objects));
         let events: Api<Event> = Api::namespaced(self.scene.admin(), &self.scene.namespace);
         let events = events.list(&all).await.unwrap().items;
         heaps.push(("events".to_owned(), serde_json::to_string(&events).unwrap()));
@@ -335,7 +249,7 @@ impl Run {
         .map(String::from)
         .into();
         secrets.insert(STANDARD.encode(format!("{USERNAME}:{PASSWORD}")));
-        secrets.insert(self.token.clone());
+        secrets.extend(self.tokens.iter().cloned());
         // What the operator wrote into Secrets is what it was given.
         for sent in self
             .gateway

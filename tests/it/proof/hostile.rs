@@ -3,6 +3,8 @@
 //! A user works already when the rubbish begins; while it lasts another one is wanted, a policy is changed and a bucket is made. When
 //! it ends, everything must come to be as wanted, the first user still with its key.
 
+mod memory;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +23,16 @@ const MOST: u64 = 64 << 20;
 const PATIENCE: Duration = Duration::from_mins(3);
 /// These take minutes: each request ends by its limit.
 const SLOW: [&str; 2] = ["silence", "a slow drip"];
+/// Only these show that credentials go nowhere else.
+const REDIRECTS: [&str; 5] = [
+    "moved for good",
+    "found elsewhere",
+    "see other",
+    "moved for now",
+    "moved, as it is",
+];
 /// How many are a share.
-const SHARE: usize = 14;
+const SHARE: usize = 16;
 const QUIET: Duration = Duration::from_millis(150);
 
 /// Rubbish by its name.
@@ -58,7 +68,8 @@ async fn whatever_the_cloud_answers_it_is_told_and_nothing_is_lost_or_given_away
     println!("{count} kinds of rubbish");
 }
 
-/// All of them, the one that was asked for, or a share by chance without those for which each request takes its full time.
+/// All of them, the one that was asked for, or a share: the redirects, and others by chance, without those for which each request takes its
+/// full time.
 fn choose<'a>(all: &'a [Named], bound: &Bound) -> Vec<&'a Named> {
     if let Some(only) = &bound.only {
         let one = only.strip_prefix("hostile/");
@@ -71,10 +82,13 @@ fn choose<'a>(all: &'a [Named], bound: &Bound) -> Vec<&'a Named> {
         return bound.part_of(all);
     }
     let quick = all.iter().filter(|(name, _)| !SLOW.contains(name));
-    let mut quick: Vec<_> = quick.collect();
-    quick.shuffle(&mut dice(bound.seed.unwrap_or(1)));
-    quick.truncate(SHARE);
-    quick
+    let (mut share, mut more): (Vec<_>, Vec<_>) =
+        quick.partition(|(name, _)| REDIRECTS.contains(name));
+    assert_eq!(share.len(), REDIRECTS.len());
+    more.shuffle(&mut dice(bound.seed.unwrap_or(1)));
+    more.truncate(SHARE - share.len());
+    share.extend(more);
+    share
 }
 
 /// What a cloud may answer, by name.

@@ -1,9 +1,15 @@
 //! Storms: for a while everything fails by chance, and nobody waits for it to be over.
 //!
 //! Three in ten of the cloud's answers go wrong in one of the ways the emulator knows, and as many of the API server's; watches break,
-//! the API server goes away and comes back, operators die and start anew. Meanwhile users create, change and
-//! delete, and somebody tampers with Secrets and with what is at the cloud. Then it is calm; time passes, users put back what they want
-//! and miss, and [`Witness`] must find nothing wrong.
+//! the way to the API server is cut for a moment, operators die and start anew; in one storm of ten the API server itself is killed in
+//! the middle of it and started again. Meanwhile users create, change and delete, rotate keys, give and take rights, and somebody
+//! tampers with Secrets and with what is at the cloud. Then it is calm; time passes, users put back what they want and miss, and
+//! [`Witness`] must find nothing wrong.
+//!
+//! Not here: adoption, undo and the brake, domains, changes of services, accounts and credentials, and somebody who takes a member
+//! out of a group, which nobody can see. Nor a loss of etcd: what it stored is what users want.
+
+mod chance;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,9 +24,10 @@ use serde_json::{Value, json};
 
 use super::world::{Age, Witness, service};
 use super::{Bound, caught, dice};
-use crate::ground::{Cut, Fault, Gateway, Ground, Mishap, Side};
+use crate::ground::{Cut, Gateway, Ground, Mishap, Need, Side};
 use crate::hands::{SERVICES, named};
 use crate::scene::{Scene, document};
+use chance::{bucket_spec, fault, granted, mood, role_spec, user_spec};
 
 /// Storms of a share, and of all.
 const SHARE: usize = 10;
@@ -34,6 +41,8 @@ const REQUESTS: u32 = 500;
 /// Longest step of time in a storm, in seconds. A request that comes late comes at most so much and one step later: together with a
 /// step between a list and its mint this stays within the window in which the cloud may still carry it out.
 const STEP: u64 = 45;
+/// The group that users may be in.
+const GROUP: &str = "ops";
 /// How long a round may take of real time.
 const MOMENT: Duration = Duration::from_millis(500);
 /// Real time after which a calm world that is not right never will be. A watch that broke often waits up to 30 s.
@@ -51,7 +60,6 @@ async fn after_a_storm_everything_is_as_wanted_and_nothing_foreign_was_touched()
     {
         return;
     }
-    let ground = Ground::get().await;
     let begin = Instant::now();
     let seeds = match (bound.seed, &bound.only) {
         (Some(seed), Some(_)) => vec![seed],
@@ -59,16 +67,20 @@ async fn after_a_storm_everything_is_as_wanted_and_nothing_foreign_was_touched()
         (seed, _) => (seed.unwrap_or(0)..).take(SHARE).collect(),
     };
     let count = seeds.len();
-    let playing = seeds
-        .into_iter()
-        .map(|seed| async move { (seed, Box::pin(caught(storm(ground, seed))).await) });
-    let played: Vec<_> = stream::iter(playing)
-        .buffer_unordered(bound.lanes)
-        .collect()
-        .await;
-    println!("{count} storms in {} s", begin.elapsed().as_secs());
+    let (restarting, others): (Vec<_>, Vec<_>) =
+        seeds.into_iter().partition(|seed| restarts(*seed));
+    let ground = Ground::get().await;
+    let playing = others.into_iter().map(|seed| play(ground, seed, false));
+    let playing = stream::iter(playing).buffer_unordered(bound.lanes);
+    let (played, shaken) = tokio::join!(playing.collect::<Vec<_>>(), shaken(restarting));
+    println!(
+        "{count} storms in {} s, in {} of them the API server was killed",
+        begin.elapsed().as_secs(),
+        shaken.len()
+    );
     let failed: Vec<_> = played
         .iter()
+        .chain(&shaken)
         .filter_map(|(seed, played)| played.as_ref().err().map(|why| failure(*seed, why)))
         .collect();
     assert!(
@@ -85,9 +97,35 @@ fn failure(seed: u64, why: &str) -> String {
     )
 }
 
-async fn storm(ground: &'static Ground, seed: u64) -> Result<(), String> {
+/// One of each ten, and one of each tenth of all.
+fn restarts(seed: u64) -> bool {
+    seed % 10 == seed / 10 % 10
+}
+
+/// How a storm went, by its seed.
+type Played = (u64, Result<(), String>);
+
+async fn play(ground: &'static Ground, seed: u64, restarts: bool) -> Played {
+    (seed, Box::pin(caught(storm(ground, seed, restarts))).await)
+}
+
+/// Storms in which the API server is killed, one after the other: it is that of all of them, and of nobody else.
+async fn shaken(seeds: Vec<u64>) -> Vec<Played> {
+    let mut played = Vec::new();
+    if seeds.is_empty() || Ground::get().await.lacks(&[Need::Own, Need::Restart]) {
+        return played;
+    }
+    // It lives as long as the process, as the shared one does.
+    let ground: &'static Ground = Box::leak(Box::new(Ground::own().await));
+    for seed in seeds {
+        played.push(play(ground, seed, true).await);
+    }
+    played
+}
+
+async fn storm(ground: &'static Ground, seed: u64, restarts: bool) -> Result<(), String> {
     let mut storm = Storm::gather(ground, seed).await;
-    storm.rage().await;
+    storm.rage(restarts).await;
     storm.calm().await
 }
 
@@ -115,7 +153,7 @@ impl Storm {
         scene.policy().await;
         scene.ready("IamPolicy", "logs-rw").await;
         let witness = Witness::with_theirs(&scene).await;
-        Self {
+        let mut storm = Self {
             dice: dice(seed),
             scene,
             gateway,
@@ -123,16 +161,25 @@ impl Storm {
             cut,
             wanted: BTreeMap::new(),
             story: Vec::new(),
-        }
+        };
+        // Users name it as long as they are there, so it stays.
+        let group = granted(&mut storm.dice);
+        storm.want("IamGroup", GROUP, group).await;
+        storm
     }
 
-    async fn rage(&mut self) {
+    /// `restarts`: in the middle of it the API server is killed and started again.
+    async fn rage(&mut self, restarts: bool) {
         self.cloud_fails().await;
         let seed = self.dice.random();
         self.gateway.mood(mood(seed));
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
             for _ in 0..self.dice.random_range(1..=2) {
                 self.somebody_acts().await;
+            }
+            if restarts && round == ROUNDS / 2 {
+                self.scene.ground.restart("kube-apiserver").await;
+                self.story.push("the API server was killed".to_owned());
             }
             self.a_moment().await;
             self.something_breaks().await;
@@ -154,7 +201,7 @@ impl Storm {
     async fn somebody_acts(&mut self) {
         let user = format!("ci-{}", self.dice.random_range(0..3));
         let other = format!("more-{}", self.dice.random_range(0..2));
-        let act = self.dice.random_range(0..15);
+        let act = self.dice.random_range(0..20);
         self.story.push(format!("act {act} on {user}, {other}"));
         match act {
             0..=3 => {
@@ -190,6 +237,20 @@ impl Storm {
                 self.somebody_else("DELETE", &path, Value::Null).await;
             }
             13 => self.keys_are_tampered_with(&user).await,
+            15 => self.key_is_rotated(&user).await,
+            16 => {
+                let spec = granted(&mut self.dice);
+                self.want("IamGroup", GROUP, spec).await;
+            }
+            17 => {
+                let spec = role_spec(&mut self.dice);
+                self.want("IamRole", &other, spec).await;
+            }
+            18 => self.want_no("IamRole", &other).await,
+            19 => {
+                let path = format!("/groups/{GROUP}/policies/logs-rw");
+                self.somebody_else("DELETE", &path, Value::Null).await;
+            }
             _ => {
                 self.somebody_else("DELETE", &format!("/users/{user}"), Value::Null)
                     .await;
@@ -211,16 +272,34 @@ impl Storm {
             .await;
     }
 
-    /// A website and its bucket come and go together: a bucket that a website needs would stay.
+    /// A website and its bucket come and go together: a bucket that a website needs would stay. So they do not come back either while
+    /// one of them is on its way out.
     async fn site_comes_or_goes(&mut self) {
-        if self.dice.random() {
-            self.want("Bucket", "site", bucket_spec()).await;
-            let site = json!({"serviceRef": {"name": "media"}, "bucketRef": {"name": "site"}});
-            self.want("StaticWebsite", "site", site).await;
-        } else {
+        if !self.dice.random::<bool>() {
             self.want_no("StaticWebsite", "site").await;
             self.want_no("Bucket", "site").await;
+            return;
         }
+        for kind in ["StaticWebsite", "Bucket"] {
+            let found = self.scene.api(kind).get_opt("site").await.unwrap();
+            if found.is_some_and(|object| object.metadata.deletion_timestamp.is_some()) {
+                return;
+            }
+        }
+        self.want("Bucket", "site", bucket_spec()).await;
+        let site = json!({"serviceRef": {"name": "media"}, "bucketRef": {"name": "site"}});
+        self.want("StaticWebsite", "site", site).await;
+    }
+
+    /// By the annotation, on a user that may be gone, or have no key.
+    async fn key_is_rotated(&mut self, user: &str) {
+        let now = format!("round {}", self.story.len());
+        let rotate = json!({"metadata": {"annotations": {"cooper.dev/rotate": now}}});
+        let _ = self
+            .scene
+            .api("IamUser")
+            .patch(user, &PatchParams::default(), &Patch::Merge(&rotate))
+            .await;
     }
 
     async fn secret_is_edited(&mut self, user: &str) {
@@ -355,63 +434,3 @@ const CALM: [Duration; 6] = [
     Duration::from_mins(6),
     Duration::from_hours(25),
 ];
-
-fn bucket_spec() -> Value {
-    json!({"serviceRef": {"name": "media"}, "emptyFor": "0s"})
-}
-
-fn user_spec(dice: &mut StdRng, name: &str) -> Value {
-    let mut policies = Vec::new();
-    if dice.random() {
-        policies.push(json!({"policyRef": {"name": "logs-rw"}}));
-    }
-    if dice.random() {
-        policies.push(json!({"systemPolicy": "ECSS3ReadOnlyAccess"}));
-    }
-    let mut spec = json!({"serviceRef": {"name": "media"}, "policies": policies});
-    if dice.random_ratio(4, 5) {
-        spec["accessKey"] = json!({"secretName": format!("{name}-s3")});
-    }
-    spec
-}
-
-/// One of the ways in which the emulator fails. A lie is not among them: who is told by the cloud itself that a thing is not there must
-/// believe it.
-fn fault(dice: &mut StdRng) -> Fault {
-    match dice.random_range(0..12) {
-        0 => Fault::lost(),
-        1 => Fault::cut(),
-        2 => Fault::late(dice.random_range(1..STEP)),
-        3 => Fault::latency(Duration::from_millis(dice.random_range(1..100))),
-        4 => Fault::of(json!({"truncate": {"bytes": dice.random_range(0..40)}})),
-        5 => Fault::of(json!({"html": {}})),
-        6 => Fault::of(json!({"drip": {"ms_per_byte": 1}})),
-        7 => Fault::of(json!({"redirect": {"to": "http://127.0.0.1:9/"}})),
-        8 => Fault::of(json!({"status": {"code": 429, "retry_after": 1}})),
-        _ => Fault::status(
-            *[400, 401, 403, 408, 409, 429, 500, 502, 503, 504]
-                .choose(dice)
-                .unwrap(),
-        ),
-    }
-}
-
-/// What becomes of requests to the API server.
-fn mood(seed: u64) -> impl FnMut(&http::Method, &http::Uri) -> Mishap + Send + 'static {
-    let mut dice = dice(seed);
-    move |_, _| {
-        if !dice.random_ratio(PERCENT, 100) {
-            return Mishap::None;
-        }
-        *[
-            Mishap::Refused(409),
-            Mishap::Refused(410),
-            Mishap::Refused(429),
-            Mishap::Refused(500),
-            Mishap::Cut,
-            Mishap::Lost,
-        ]
-        .choose(&mut dice)
-        .unwrap()
-    }
-}
