@@ -302,6 +302,7 @@ async fn a_running_operator_serves_what_its_page_lists_and_logs_as_it_is_told() 
     let later = [
         "cooper_pass_panics_total",
         "cooper_lease_renewals_total",
+        "cooper_trace_spans_total",
         "cooper_waiting_for",
         "cooper_resources_not_ready",
     ];
