@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 
 pub use answer::Answer;
 pub use auth::Auth;
+pub(crate) use error::root_cause;
 pub use error::{SetupError, TransportError};
 pub(crate) use route::SEGMENT;
 pub use route::{Bad, Route, fill};
@@ -239,7 +240,7 @@ impl Transport {
         }
         let client = client
             .build()
-            .map_err(|error| SetupError::Client(error::root_cause(&error)))?;
+            .map_err(|error| SetupError::Client(root_cause(&error)))?;
         options.meter.opened(&options.budget);
         let Limits { body, .. } = options.limits;
         let TransportOptions {
@@ -434,7 +435,7 @@ impl Core {
         while let Some(chunk) = response
             .chunk()
             .await
-            .map_err(|error| error::root_cause(&error.without_url()))?
+            .map_err(|error| root_cause(&error.without_url()))?
         {
             if body.len() + chunk.len() > self.body {
                 return Err(too_large());

@@ -64,8 +64,13 @@ impl Outcome {
         }
     }
 
-    /// Why, by the list that conditions have their reasons from. `None`: there is nothing to tell.
-    pub fn reason(&self) -> Option<Reason> {
+    /// Why, by the list that conditions have their reasons from; `issue` is what the Secret came to. `None`: there is nothing to tell.
+    pub fn reason(&self, issue: Option<&Issue>) -> Option<Reason> {
+        if let Self::InSync(phase, _) = self
+            && let Some(issue) = lacking(phase, issue)
+        {
+            return Some(issue.reason);
+        }
         match self {
             Self::InSync(Phase::Ready, _) => Some(Reason::Available),
             Self::InSync(Phase::Changing(_), _) => Some(Reason::Progressing),
@@ -210,63 +215,49 @@ fn in_sync(conditions: &mut Conditions, phase: &Phase, hint: Option<&str>, issue
         Reason::InSync,
         "the cloud is as the spec says",
     );
-    match (phase, issue) {
-        (Phase::Ready | Phase::Changing(_), Some(issue)) if issue.truth != Truth::True => {
-            conditions.set(
-                Kind::Ready,
-                Truth::False,
-                issue.reason,
-                issue.message.clone(),
-            );
-            let kind = match issue.reason {
-                // A name that is taken and a full user stay so until somebody makes room.
-                Reason::SecretNotOurs | Reason::QuotaFull | Reason::AmbiguousKeys => Kind::Stalled,
-                _ => Kind::Reconciling,
-            };
-            conditions.set(kind, Truth::True, issue.reason, issue.message.clone());
-        }
-        (Phase::Ready, _) => {
-            let text = hint.map_or_else(|| "usable".to_owned(), |hint| format!("usable; {hint}"));
-            conditions.set(Kind::Ready, Truth::True, Reason::Available, text);
-        }
-        (Phase::Changing(step), _) => {
-            let text = format!("usable; the cloud is working on a change ({step})");
-            conditions.set(Kind::Ready, Truth::True, Reason::Available, text.clone());
-            conditions.set(Kind::Reconciling, Truth::True, Reason::Progressing, text);
-        }
-        (Phase::Settling(text), _) => {
-            conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
-            conditions.set(
-                Kind::Reconciling,
-                Truth::True,
-                Reason::SettingUp,
-                text.clone(),
-            );
-        }
-        (Phase::Leaving(text), _) => {
-            conditions.set(Kind::Ready, Truth::False, Reason::Removing, text.clone());
-            conditions.set(
-                Kind::Reconciling,
-                Truth::True,
-                Reason::Removing,
-                text.clone(),
-            );
-        }
-        (Phase::Broken(text), _) => {
-            conditions.set(
-                Kind::Ready,
-                Truth::False,
-                Reason::RemoteBroken,
-                text.clone(),
-            );
-            conditions.set(
-                Kind::Stalled,
-                Truth::True,
-                Reason::RemoteBroken,
-                text.clone(),
-            );
-        }
+    if let Some(issue) = lacking(phase, issue) {
+        let text = || issue.message.clone();
+        conditions.set(Kind::Ready, Truth::False, issue.reason, text());
+        let kind = match issue.reason {
+            // A name that is taken and a full user stay so until somebody makes room.
+            Reason::SecretNotOurs | Reason::QuotaFull | Reason::AmbiguousKeys => Kind::Stalled,
+            _ => Kind::Reconciling,
+        };
+        conditions.set(kind, Truth::True, issue.reason, text());
+        return;
     }
+    let (truth, reason, text) = usable(phase, hint);
+    conditions.set(Kind::Ready, truth, reason, text.clone());
+    let (kind, reason) = match phase {
+        Phase::Ready => return,
+        Phase::Changing(_) => (Kind::Reconciling, Reason::Progressing),
+        Phase::Settling(_) | Phase::Leaving(_) => (Kind::Reconciling, reason),
+        Phase::Broken(_) => (Kind::Stalled, reason),
+    };
+    conditions.set(kind, Truth::True, reason, text);
+}
+
+/// Whether a remote in this phase can be used, and what to know of that.
+fn usable(phase: &Phase, hint: Option<&str>) -> (Truth, Reason, String) {
+    match phase {
+        Phase::Ready => {
+            let text = hint.map_or_else(|| "usable".to_owned(), |hint| format!("usable; {hint}"));
+            (Truth::True, Reason::Available, text)
+        }
+        Phase::Changing(step) => {
+            let text = format!("usable; the cloud is working on a change ({step})");
+            (Truth::True, Reason::Available, text)
+        }
+        Phase::Settling(text) => (Truth::False, Reason::SettingUp, text.clone()),
+        Phase::Leaving(text) => (Truth::False, Reason::Removing, text.clone()),
+        Phase::Broken(text) => (Truth::False, Reason::RemoteBroken, text.clone()),
+    }
+}
+
+/// What keeps a remote that can be used from being of use: a Secret without a live key.
+fn lacking<'i>(phase: &Phase, issue: Option<&'i Issue>) -> Option<&'i Issue> {
+    let is_usable = matches!(phase, Phase::Ready | Phase::Changing(_));
+    issue.filter(|issue| is_usable && issue.truth != Truth::True)
 }
 
 fn observed(conditions: &mut Conditions, phase: &Phase, differences: &[String]) {
@@ -290,25 +281,8 @@ fn observed(conditions: &mut Conditions, phase: &Phase, differences: &[String]) 
         );
         conditions.set(Kind::Synced, Truth::False, Reason::Drifted, text);
     }
-    match phase {
-        Phase::Ready => conditions.set(Kind::Ready, Truth::True, Reason::Available, "usable"),
-        Phase::Changing(step) => {
-            let text = format!("usable; the cloud is working on a change ({step})");
-            conditions.set(Kind::Ready, Truth::True, Reason::Available, text);
-        }
-        Phase::Settling(text) => {
-            conditions.set(Kind::Ready, Truth::False, Reason::SettingUp, text.clone());
-        }
-        Phase::Leaving(text) => {
-            conditions.set(Kind::Ready, Truth::False, Reason::Removing, text.clone());
-        }
-        Phase::Broken(text) => conditions.set(
-            Kind::Ready,
-            Truth::False,
-            Reason::RemoteBroken,
-            text.clone(),
-        ),
-    }
+    let (truth, reason, text) = usable(phase, None);
+    conditions.set(Kind::Ready, truth, reason, text);
 }
 
 fn waiting(conditions: &mut Conditions, reason: Reason, text: &str, was_ready: bool) {

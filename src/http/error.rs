@@ -71,7 +71,7 @@ pub enum SetupError {
 }
 
 /// The innermost cause: "connection refused" says more than "error sending request", and names no URL.
-pub(super) fn root_cause(error: &dyn Error) -> String {
+pub(crate) fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;

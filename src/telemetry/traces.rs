@@ -16,7 +16,10 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::otlp;
-use crate::engine::trace::{Span, Tracer, Traces};
+use crate::{
+    engine::trace::{Span, Tracer, Traces},
+    http::root_cause,
+};
 
 pub use settings::{Settings, Warned};
 
@@ -174,12 +177,4 @@ impl Exporter {
             _ => {}
         }
     }
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut deepest = error;
-    while let Some(deeper) = deepest.source() {
-        deepest = deeper;
-    }
-    deepest.to_string()
 }

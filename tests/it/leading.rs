@@ -251,15 +251,7 @@ async fn only_the_leader_writes_and_a_stop_lets_its_pass_finish() {
     scene
         .apply("IamUser", "ci", crate::scene::user_spec())
         .await;
-    eventually(PATIENCE, "the user is being made", async || {
-        let user = scene.status("IamUser", "ci").await;
-        if user["origin"] == "Claimed" {
-            Ok(())
-        } else {
-            Err(user.to_string())
-        }
-    })
-    .await;
+    scene.claimed("IamUser", "ci").await;
     first.stop().await;
     assert!(scene.secret("ci-s3").await.is_some());
 

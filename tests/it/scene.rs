@@ -264,6 +264,16 @@ impl Scene {
         self.until(kind, name, "Synced", "True", "").await;
     }
 
+    /// Waits until a resource has claimed what it is about to make.
+    pub async fn claimed(&self, kind: &str, name: &str) {
+        eventually(PATIENCE, "the claim is written", async || {
+            let status = self.status(kind, name).await;
+            let is_claimed = status["origin"] == "Claimed";
+            is_claimed.then_some(()).ok_or_else(|| status.to_string())
+        })
+        .await;
+    }
+
     /// Waits until a resource is gone.
     pub async fn gone(&self, kind: &str, name: &str) {
         eventually(

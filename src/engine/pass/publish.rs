@@ -15,7 +15,7 @@ use crate::engine::{
     keyring::Keyring,
     outcome::{Outcome, tell},
     reason::Reason,
-    status::{Conditions, IssuedKey, Kind, Truth},
+    status::{Conditions, IssuedKey, Kind},
     subject::StatusOf,
     trace,
 };
@@ -70,18 +70,7 @@ impl<K: External> Pass<'_, K> {
     fn measure(&self, outcome: &Outcome, before: &[Condition]) {
         let (metrics, kind) = (&self.engine.core.metrics, &self.subject.target.kind);
         metrics.passed(kind, outcome.word());
-        // What keeps a resource that is as wanted from being usable is its Secret.
-        let issue = self
-            .issue
-            .as_ref()
-            .filter(|issue| issue.truth != Truth::True);
-        let reason = match outcome {
-            Outcome::InSync(Phase::Ready | Phase::Changing(_), _) => {
-                issue.map(|issue| issue.reason)
-            }
-            _ => None,
-        };
-        let reason = reason.or(outcome.reason());
+        let reason = outcome.reason(self.issue.as_ref());
         trace::came_to(outcome.word(), reason, outcome.is_wrong());
         let ready = |conditions: &[Condition]| {
             let found = conditions.iter().find(|c| c.type_ == Kind::Ready.name());

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{
     Neighbour, SLOW, condition, foreign, in_time, ready_in_time, row, says, warned, writes_since,
 };
-use crate::ground::{Fault, Side, eventually};
-use crate::scene::{PATIENCE, Scene, document, user_spec};
+use crate::ground::{Fault, Side};
+use crate::scene::{Scene, document, user_spec};
 
 const HELP: [&str; 3] = [
     "exists at the cloud and was not made by this resource",
@@ -118,12 +118,7 @@ async fn a_user_that_somebody_else_makes_between_our_look_and_our_create_is_thei
         .fault(slow.at(Side::Api).on("POST", "/users$"))
         .await;
     scene.apply("IamUser", "ci", user_spec()).await;
-    eventually(PATIENCE, "the claim is written", async || {
-        let status = scene.status("IamUser", "ci").await;
-        let claimed = status["origin"] == "Claimed";
-        claimed.then_some(()).ok_or_else(|| status.to_string())
-    })
-    .await;
+    scene.claimed("IamUser", "ci").await;
     foreign(&scene, "POST", "users", json!({"username": "ci"})).await;
     let theirs = row(&scene, "users", "ci").await;
     is_taken(&scene, "IamUser", "ci").await;

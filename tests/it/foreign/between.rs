@@ -5,23 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{listed, resource_name, touched, twins, with_buckets};
-use crate::ground::{Fault, Side, eventually};
+use crate::ground::{Fault, Side};
 use crate::hands::SERVICES;
-use crate::scene::{PATIENCE, Scene};
+use crate::scene::Scene;
 
 /// Ours hangs on its way while theirs is made, and is refused.
 async fn slow(scene: &Scene, path: &str) {
     let slow = Fault::latency(Duration::from_secs(4)).at(Side::Api);
     scene.cloud.fault(slow.on("POST", path)).await;
-}
-
-async fn claimed(scene: &Scene, kind: &str, name: &str) {
-    eventually(PATIENCE, "the claim is written", async || {
-        let status = scene.status(kind, name).await;
-        let is_claimed = status["origin"] == "Claimed";
-        is_claimed.then_some(()).ok_or_else(|| status.to_string())
-    })
-    .await;
 }
 
 #[tokio::test]
@@ -32,7 +23,7 @@ async fn what_somebody_makes_between_our_look_and_our_create_is_theirs() {
         slow(&scene, &format!("/{list}$")).await;
         scene.cloud.forget().await;
         scene.apply(kind, name, spec).await;
-        claimed(&scene, kind, name).await;
+        scene.claimed(kind, name).await;
         scene.theirs("POST", &format!("/{list}"), theirs).await;
         let before = listed(&scene.at_cloud().await, list);
         scene.until(kind, name, "Ready", "False", "NameTaken").await;
@@ -52,7 +43,7 @@ async fn a_service_that_somebody_makes_between_our_look_and_our_create_is_theirs
     slow(&scene, &format!("{SERVICES}$")).await;
     let spec = json!({"accountRef": {"name": "default"}, "region": "europe-2"});
     scene.apply("ObjectStorageService", "media", spec).await;
-    claimed(&scene, "ObjectStorageService", "media").await;
+    scene.claimed("ObjectStorageService", "media").await;
     scene.their_service("media").await;
     let before = scene.at_cloud().await;
     scene

@@ -177,14 +177,9 @@ impl Scenario {
 impl Scenario {
     /// What somebody does once a request was hit, before anybody goes on.
     pub async fn rethink(self, scene: &Scene) {
-        if self.rethinks() {
+        if self == Self::ChangeMind {
             without_rights(scene).await;
         }
-    }
-
-    /// Whether somebody does.
-    pub fn rethinks(self) -> bool {
-        self == Self::ChangeMind
     }
 }
 

@@ -165,10 +165,7 @@ impl Stage {
             self.scene.crash();
             self.running.retain(|cut| !Arc::ptr_eq(cut, &self.cut));
         }
-        // Where two have sent the same and a third request takes it back, one that comes after that is nobody's: a limit of the
-        // protocol, and why it arrives before minds change.
-        let is_doubled = schedule.after == After::Double && schedule.scenario.rethinks();
-        if schedule.loss == Loss::Answer || is_doubled {
+        if schedule.loss == Loss::Answer {
             self.cut.deliver().await;
         }
         schedule.scenario.rethink(&self.scene).await;
