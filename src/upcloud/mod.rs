@@ -4,7 +4,7 @@
 //! - [`cloud`] is one account as a pass sees it: the API and lists that all passes share.
 //! - The kinds, one file each: [`account`] (credentials), [`service`] (the root), and in a service [`bucket`], [`iam_user`],
 //!   [`iam_group`], [`iam_role`], [`iam_policy`] and [`static_website`]. [`principal`] has what users, groups and roles share: their
-//!   rights; [`access`] says whether these allow anything. [`secret`] renders what an access key's Secret holds, [`s3`] tries a key,
+//!   rights; [`access`] says whether these allow anything, [`mark`] whose they are. [`secret`] renders what an access key's Secret holds, [`s3`] tries a key,
 //!   [`shape`] has what specs share, [`inventory`] turns what exists into resources.
 
 #![allow(
@@ -28,6 +28,7 @@ pub mod iam_policy;
 pub mod iam_role;
 pub mod iam_user;
 pub mod inventory;
+pub mod mark;
 pub mod principal;
 pub mod s3;
 pub mod secret;

@@ -26,6 +26,7 @@ use super::{
     api::ServiceId,
     document,
     iam_policy::IamPolicy,
+    mark::Mark,
     service::{ObjectStorageService, Parent},
     shape::{Local, PolicyDocument},
 };
@@ -110,8 +111,8 @@ pub fn inline_names() -> Rule {
 
 /// Keys of tags fit the paths of the API.
 pub fn tag_keys() -> Rule {
-    Rule::new("!has(self.tags) || self.tags.all(k, k.matches('^[a-zA-Z0-9_.:=+@-]{1,128}$'))")
-        .message("keys in tags must be 1 to 128 of letters, digits and _.:=+@-")
+    Rule::new("!has(self.tags) || self.tags.all(k, k.matches('^[a-zA-Z0-9_.:=+@-]{1,128}$') && k != 'cooper-uid')")
+        .message("keys in tags must be 1 to 128 of letters, digits and _.:=+@-; cooper-uid is cooper's own")
 }
 
 /// A managed policy as it is named at the cloud.
@@ -240,6 +241,7 @@ pub fn resolve(
         overruled,
         boundary: boundary.as_ref().map(|policy| policy.name.clone()),
         tags: bounds.map(|bounds| bounds.tags.clone()).unwrap_or_default(),
+        mark: bounds.map_or_else(Mark::default, |_| Mark::of(child.uid(), child.common())),
         exclusive: grants.exclusive,
     };
     let managed = attached.into_iter().chain(boundary).collect();

@@ -98,6 +98,12 @@ impl Remote {
         Self { role, has }
     }
 
+    fn not_taken_over(self, facts: &RoleFacts) -> Result<Self, Fault> {
+        let what = format!("role {}", self.role.name);
+        self.has.not_taken_over(&what, &facts.bounds)?;
+        Ok(self)
+    }
+
     /// Who may assume it now. What cannot be read is nobody's wish.
     fn trust(&self) -> Value {
         let text = self.role.assume_role_policy_document.as_deref();
@@ -183,17 +189,17 @@ impl External for IamRole {
         facts: &RoleFacts,
     ) -> Result<Option<Remote>, Fault> {
         let found = cloud.role(&at.service, &at.name).await?;
-        Ok(found.map(|role| Remote::of(role, facts)))
+        let found = found.map(|role| Remote::of(role, facts));
+        found.map(|role| role.not_taken_over(facts)).transpose()
     }
 
-    /// The described list lacks tags, and a boundary may be hidden; all else is in the list.
+    /// The described list lacks tags, among them the owner's mark, and a boundary may be hidden; all else is in the list.
     fn depth(want: Option<&Desired>, facts: &RoleFacts) -> u32 {
-        let Some(want) = want else {
-            return 0;
-        };
-        let tags = !want.rights.tags.is_empty() || !facts.bounds.tags.is_empty();
-        let boundary = if facts.bounds.boundary_hidden { 2 } else { 0 };
-        u32::from(tags) + boundary
+        match want {
+            Some(_) if facts.bounds.boundary_hidden => 3,
+            Some(_) => 1,
+            None => 0,
+        }
     }
 
     async fn deepen(
@@ -206,20 +212,21 @@ impl External for IamRole {
         if now.has.tags.is_none()
             && let Some(role) = cloud.role_alone(&at.service, &at.name).await?
         {
-            *now = Remote::of(role, facts);
+            *now = Remote::of(role, facts).not_taken_over(facts)?;
         }
         now.has.boundary_hidden = false;
         Ok(())
     }
 
     async fn create(cloud: &UpCloud, at: &RolePlace, want: &Desired) -> Result<Remote, Fault> {
+        let tags = want.rights.mark.beside(want.rights.tags.clone());
         let new = NewRole {
             name: at.name.clone(),
             assume_role_policy_document: document::text(&want.trust),
             description: want.description.clone(),
             max_session_duration: want.session,
             permissions_boundary: want.rights.boundary.clone(),
-            tags: Tag::list(&want.rights.tags),
+            tags: Tag::list(&tags),
         };
         let mut made = cloud.create_role(&at.service, &new).await?;
         made.tags.get_or_insert(new.tags);

@@ -149,6 +149,11 @@ impl Remote {
 }
 
 impl Remote {
+    fn not_taken_over(&self, facts: &UserFacts) -> Result<(), Fault> {
+        let what = format!("user {}", self.user.username);
+        self.has.not_taken_over(&what, &facts.bounds)
+    }
+
     /// Groups that it is in or may be in.
     fn memberships(&self) -> impl Iterator<Item = &String> {
         let tried = self.tried.iter();
@@ -166,12 +171,12 @@ struct Depth {
 }
 
 impl Depth {
-    /// A user that is being deleted (no `want`) is read in full, for what others gave it holds it.
+    /// A user that is being deleted (no `want`) is read in full, for what others gave it holds it, and who has taken it over.
     fn of(want: Option<&Desired>, facts: &UserFacts) -> Self {
         let Some(want) = want else {
             return Self {
                 inline: true,
-                tags: false,
+                tags: true,
                 boundary: false,
                 groups: 0,
             };
@@ -181,7 +186,7 @@ impl Depth {
             inline: rights.exclusive
                 || !rights.inline.is_empty()
                 || !facts.grants.inline().is_empty(),
-            tags: !rights.tags.is_empty() || !facts.bounds.tags.is_empty(),
+            tags: !rights.tags.is_empty() || !facts.bounds.tags.is_empty() || rights.mark.adopts,
             boundary: facts.bounds.boundary_hidden,
             groups: want.groups.len(),
         }
@@ -271,8 +276,12 @@ impl External for IamUser {
         at: &UserPlace,
         facts: &UserFacts,
     ) -> Result<Option<Remote>, Fault> {
-        let found = cloud.user(&at.service, &at.name).await?;
-        Ok(found.map(|(user, seen)| Remote::of(user, seen, facts)))
+        let Some((user, seen)) = cloud.user(&at.service, &at.name).await? else {
+            return Ok(None);
+        };
+        let found = Remote::of(user, seen, facts);
+        found.not_taken_over(facts)?;
+        Ok(Some(found))
     }
 
     fn depth(want: Option<&Desired>, facts: &UserFacts) -> u32 {
@@ -294,6 +303,7 @@ impl External for IamUser {
         if depth.tags && now.has.tags.is_none() {
             let tags = cloud.user_tags(service, user).await?;
             now.has.tags = Some(Tag::by_key(&tags));
+            now.not_taken_over(facts)?;
         }
         if let Some(want) = want {
             // Set again, and told anew whether it shows.

@@ -9,6 +9,7 @@ use crate::{
     },
     upcloud::{
         cloud::Seen,
+        mark::Mark,
         principal::{PolicySource, Rights, rights},
     },
 };
@@ -172,7 +173,17 @@ fn a_deep_read_costs_only_who_has_something_to_read() {
     ] {
         assert_eq!(IamUser::depth(Some(&want), facts), requests, "{want:?}");
     }
-    assert_eq!(IamUser::depth(None, &nothing), 1, "what holds a deletion");
+    let marking = Rights {
+        mark: Mark {
+            uid: "uid-1".into(),
+            adopts: true,
+        },
+        ..Rights::default()
+    };
+    let adopting = IamUser::depth(Some(&with(marking, &[])), &nothing);
+    assert_eq!(adopting, 1, "whose it is");
+    let parting = IamUser::depth(None, &nothing);
+    assert_eq!(parting, 2, "what holds a deletion, and whose it is");
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::{
         api::{Owner, ServiceId},
         cloud::UpCloud,
         document,
+        mark::{self, Mark},
         principal::begun::{Begun, Right},
     },
 };
@@ -35,6 +36,8 @@ pub struct Rights {
     pub overruled: bool,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+    /// The owner's mark, among the tags; groups have none.
+    pub mark: Mark,
     /// Whether it has nothing else.
     pub exclusive: bool,
 }
@@ -106,6 +109,10 @@ pub struct Bounds {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(max = 128)))]
     pub tags: Vec<String>,
+    /// The uid of the resource that it belongs to. Another one in its tag cooper-uid says that somebody else has taken it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub owner: Option<String>,
 }
 
 /// One request that changes the rights of a principal.
@@ -182,7 +189,7 @@ fn key_of(name: &str) -> Option<&str> {
 impl Rights {
     /// How many requests it takes to give them to a principal that has none.
     pub fn cost(&self) -> usize {
-        let tags = usize::from(!self.tags.is_empty());
+        let tags = usize::from(!self.tags.is_empty() || self.mark.adopts);
         self.policies.len() + self.inline.len() + usize::from(self.boundary.is_some()) + tags
     }
 
@@ -265,6 +272,9 @@ impl Rights {
         union.retain(|key, _| !off.contains(key));
         let left = union.clone();
         union.extend(self.tags.clone());
+        if self.mark.takes_over(mark::of(now), bounds.owner.as_deref()) {
+            union = self.mark.beside(union);
+        }
         let set = (union != left).then_some(Change::Tag(union));
         off.into_iter().map(Change::Untag).chain(set).collect()
     }
@@ -292,6 +302,12 @@ impl Has {
             .cloned()
             .chain(inline.map(|name| format!("{name} (inline)")))
             .collect()
+    }
+
+    /// Fails if somebody else has taken over what was ours, as far as its tags were read. `what` is how it is called.
+    pub fn not_taken_over(&self, what: &str, bounds: &Bounds) -> Result<(), Fault> {
+        let mark = self.tags.as_ref().and_then(mark::of);
+        mark::taken_over((what, "tag"), mark, bounds.owner.as_deref())
     }
 
     /// Why a principal must not be deleted: rights that others gave it would go with it.
@@ -384,6 +400,10 @@ impl Bounds {
                 .map(str::to_owned),
             boundary_hidden: has.boundary_hidden,
             tags: tags.unwrap_or_else(|| self.tags.clone()),
+            owner: match want {
+                Some(want) => want.mark.owner(has.tags.as_ref(), self.owner.as_deref()),
+                None => self.owner.clone(),
+            },
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::{
     engine::{fault::Fault, reason::Reason},
-    upcloud::api::{self, ConfiguredStatus, OperationalState},
+    upcloud::{
+        api::{self, ConfiguredStatus, OperationalState},
+        mark::{self, MARK},
+    },
 };
-
-/// Label by which a service made by a resource is found again; its value is the resource's uid.
-pub(super) const MARK: &str = "cooper-uid";
 
 /// A service as the cloud shows it.
 #[derive(Clone, Debug)]
@@ -93,20 +93,10 @@ pub(super) fn marked(row: &api::Service) -> Option<&str> {
     Some(mark.value.as_str()).filter(|uid| !uid.is_empty())
 }
 
-/// A service that was ours, and that a resource of another cluster has taken over since: two owners would undo each other's work.
+/// A service that was ours, and that a resource of another cluster has taken over since.
 pub(super) fn taken_over(row: &api::Service, owner: Option<&str>) -> Result<(), Fault> {
-    match (marked(row), owner) {
-        (Some(mark), Some(owner)) if mark != owner => Err(Fault::terminal(
-            Reason::AlreadyManaged,
-            format!(
-                "service {} was taken over by a resource with uid {mark}, perhaps of another cluster: its label {MARK} says so. Nothing is \
-                 changed there any more. Delete one of the two resources, this one with the annotation cooper.dev/abandon: \"true\"; or, to \
-                 keep it here, set the label back to {owner}",
-                row.name
-            ),
-        )),
-        _ => Ok(()),
-    }
+    let what = format!("service {}", row.name);
+    mark::taken_over((&what, "label"), marked(row), owner)
 }
 
 /// A service that only the name connects with a resource whose create was not answered: nothing tells here whether it arrived.

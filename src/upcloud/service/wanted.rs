@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{
     Bound, Network, S3Endpoint, ServiceFacts, State,
-    seen::{MARK, Remote, marked},
+    seen::{Remote, marked},
 };
 use crate::upcloud::{
     account::DataPlane,
     api::{self, Label, NewService, Patch, Properties, ServicePatch},
+    mark::MARK,
 };
 
 /// What a service shall be.
@@ -102,10 +103,10 @@ impl Desired {
         self.accept || marked(row) == Some(&self.uid) || facts.id.as_ref() == Some(&row.uuid)
     }
 
-    /// Whether it is marked by somebody else and becomes ours now: from the mark its former owner sees that it is so.
+    /// Whether it becomes ours now: from our mark its former owner, and who adopts it at the same time, see that it is so.
     pub(super) fn takes_over(&self, row: &api::Service, facts: &ServiceFacts) -> bool {
-        let theirs = marked(row).is_some_and(|mark| mark != self.uid);
-        self.adopts && facts.owner.is_none() && theirs
+        let is_ours = marked(row) == Some(self.uid.as_str());
+        self.adopts && facts.owner.is_none() && !is_ours
     }
 
     pub(super) fn fixed(&self, row: &api::Service) -> Vec<String> {

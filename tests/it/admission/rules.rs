@@ -360,13 +360,18 @@ fn tag_keys(kind: &'static str) -> Rule {
     Rule {
         kind,
         at: ".spec",
-        message: "keys in tags must be 1 to 128 of letters, digits and _.:=+@-".to_owned(),
+        message: "keys in tags must be 1 to 128 of letters, digits and _.:=+@-; cooper-uid is cooper's own".to_owned(),
         passes: vec![
             named("env"),
             named("Cost:Center_1.a=b+c@d-e"),
             named(&"a".repeat(128)),
         ],
-        fails: vec![named("a/b"), named("a b"), named(&"a".repeat(129))],
+        fails: vec![
+            named("a/b"),
+            named("a b"),
+            named(&"a".repeat(129)),
+            named("cooper-uid"),
+        ],
     }
 }
 

@@ -1,15 +1,18 @@
 //! Two clusters, which know nothing of each other, with one account. Here each is a namespace with an operator of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cooper::wire::Open;
 use serde_json::{Value, json};
 
 use super::touched;
+use crate::ground::eventually;
 use crate::hands::{has_bucket, named};
 use crate::scene::{Scene, user_spec};
 
 const SERVICE: &str = "ObjectStorageService";
+const DAY: Duration = Duration::from_hours(25);
 
 fn spec(adoption: &str, team: &str) -> Value {
     json!({"accountRef": {"name": "default"}, "region": "europe-2", "adoption": adoption, "labels": {"team": team}})
@@ -26,8 +29,12 @@ async fn two() -> (Scene, Scene) {
 }
 
 async fn mark(scene: &Scene) -> String {
-    let labels = scene.at_cloud().await["labels"].clone();
-    let found = match &labels {
+    marked(&scene.at_cloud().await["labels"])
+}
+
+/// The owner's mark among labels or tags.
+fn marked(labels: &Value) -> String {
+    let found = match labels {
         Value::Object(labels) => labels.get("cooper-uid").cloned(),
         other => {
             let rows = other.as_array().cloned().unwrap_or_default();
@@ -132,4 +139,87 @@ async fn what_two_clusters_name_alike_in_one_service_belongs_to_who_was_first() 
     assert!(has_bucket(&cloud, "logs"), "{cloud}");
     assert_eq!(named(&cloud, "users", "ci")["attached"], json!(["logs-rw"]));
     assert_eq!(touched(&one, "/").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn who_takes_a_user_or_role_over_marks_it_and_the_former_owner_does_not_fight() {
+    let (one, other) = two().await;
+    let observe = json!({"accountRef": {"name": "default"}, "region": "europe-2", "managementPolicy": "Observe"});
+    other.apply(SERVICE, "media", observe).await;
+    other.ready(SERVICE, "media").await;
+    let service = json!({"name": "media"});
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": ["*"]}, "Action": "sts:AssumeRole"}]});
+    let user = json!({"serviceRef": service, "deletionPolicy": "Delete", "tags": {"env": "prod"}});
+    let role =
+        json!({"serviceRef": service, "deletionPolicy": "Delete", "trust": {"document": trust}});
+    for (kind, list, mut spec) in [("IamUser", "users", user), ("IamRole", "roles", role)] {
+        one.apply(kind, "runner", spec.clone()).await;
+        one.ready(kind, "runner").await;
+
+        spec["adoption"] = json!("IfExists");
+        spec["policies"] = json!([{"systemPolicy": "ECSS3ReadOnlyAccess"}]);
+        other.apply(kind, "runner", spec).await;
+        other.ready(kind, "runner").await;
+        let second = other.get(kind, "runner").await.metadata.uid.unwrap();
+        let cloud = one.at_cloud().await;
+        assert_eq!(marked(&named(&cloud, list, "runner")["tags"]), second);
+
+        // The list of users shows tags, that of roles does not: these are read once a day.
+        one.advance(DAY).await;
+        let told = one
+            .until(kind, "runner", "Synced", "False", "AlreadyManaged")
+            .await;
+        for word in [second.as_str(), "cooper.dev/abandon", "tag cooper-uid"] {
+            assert!(told.contains(word), "{word}: {told}");
+        }
+        // Nobody writes any more, and the word Delete of the former owner deletes nothing.
+        one.cloud.forget().await;
+        one.delete(kind, "runner").await;
+        one.until(kind, "runner", "Synced", "False", "AlreadyManaged")
+            .await;
+        one.annotate(kind, "runner", "cooper.dev/abandon", Some("true"))
+            .await;
+        one.gone(kind, "runner").await;
+        other.ready(kind, "runner").await;
+        assert_eq!(one.writes().await, [""; 0]);
+        let runner = named(&one.at_cloud().await, list, "runner");
+        assert_eq!(runner["attached"], json!(["ECSS3ReadOnlyAccess"]));
+        assert_eq!(marked(&runner["tags"]), second);
+    }
+}
+
+#[tokio::test]
+async fn of_two_clusters_that_adopt_a_service_of_nobody_one_has_it() {
+    let (one, other) = two().await;
+    one.their_service("old").await;
+    let mut spec = spec("IfExists", "one");
+    spec["name"] = json!("old");
+    spec["labels"] = json!({});
+    one.apply(SERVICE, "old", spec.clone()).await;
+    other.apply(SERVICE, "old", spec).await;
+    eventually(
+        Duration::from_mins(1),
+        "one of them gives way",
+        async || {
+            let mut ready = 0;
+            for scene in [&one, &other] {
+                scene.round().await;
+                let said = scene.status(SERVICE, "old").await.to_string();
+                ready += usize::from(!said.contains("AlreadyManaged"));
+            }
+            if ready == 1 {
+                Ok(())
+            } else {
+                Err(format!("{ready} have it"))
+            }
+        },
+    )
+    .await;
+    let owners = [
+        one.get(SERVICE, "old").await.metadata.uid,
+        other.get(SERVICE, "old").await.metadata.uid,
+    ];
+    let cloud = one.cloud.state().await.to_string();
+    let marks = owners.iter().flatten().filter(|uid| cloud.contains(*uid));
+    assert_eq!(marks.count(), 1, "{cloud}");
 }

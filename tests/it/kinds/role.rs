@@ -50,7 +50,10 @@ async fn a_role_is_made_whole_by_one_request_and_then_given_its_policies() {
     );
     assert_eq!(role["boundary"], "ECSS3FullAccess");
     assert_eq!(role["max_session_seconds"], 7200);
-    assert_eq!(role["tags"][0]["key"], "env");
+    let uid = scene.get("IamRole", "uploader").await.metadata.uid;
+    let mark = json!({"key": "cooper-uid", "value": uid});
+    assert_eq!(role["tags"][0], mark);
+    assert_eq!(role["tags"][1]["key"], "env");
 }
 
 #[tokio::test]

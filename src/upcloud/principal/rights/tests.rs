@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::upcloud::mark::MARK;
 
 fn names(of: &[&str]) -> BTreeSet<String> {
     of.iter().map(ToString::to_string).collect()
@@ -121,6 +122,35 @@ fn what_others_gave_stays_unless_the_principal_is_exclusive() {
         told(&exclusive),
         ["detach policy theirs", "delete inline policy by-hand"]
     );
+}
+
+#[test]
+fn who_adopts_marks_it_once_and_takes_no_mark_away() {
+    let theirs = |mark: &str| Has {
+        tags: Some(tags(&[("env", "prod"), (MARK, mark)])),
+        ..Has::default()
+    };
+    let want = Rights {
+        mark: Mark {
+            uid: "uid-1".into(),
+            adopts: true,
+        },
+        ..Rights::default()
+    };
+    let told =
+        |want: &Rights, has: &Has, bounds: &Bounds| changes(want, has, &Grants::default(), bounds);
+    let (none, ours) = (Bounds::default(), theirs("uid-1"));
+    assert_eq!(
+        told(&want, &theirs("uid-2"), &none),
+        ["set tags cooper-uid, env"]
+    );
+    let bounds = none.after(Some(&want), &ours, &Grants::default());
+    assert_eq!(bounds.owner.as_deref(), Some("uid-1"));
+    assert_eq!(bounds.tags, [""; 0]);
+    assert_eq!(told(&want, &ours, &bounds), [""; 0]);
+    assert_eq!(told(&Rights::default(), &ours, &bounds), [""; 0]);
+    assert!(theirs("uid-2").not_taken_over("user ci", &bounds).is_err());
+    assert!(Has::default().not_taken_over("user ci", &bounds).is_ok());
 }
 
 #[test]
