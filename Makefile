@@ -56,7 +56,7 @@ ifneq ($(PART),model)
 	COOPER_PROOF=full COOPER_SHARE=$(SHARE) cargo test --workspace --test it -- --nocapture $(proof_tests)
 endif
 ifeq ($(filter-out model,$(PART)),)
-	COOPER_PROOF=$${STATES:-100000000} cargo test --release --test key_model -- proof --nocapture
+	COOPER_PROOF=$${STATES:-100000000} cargo test --package cooper-key-model --test key_model -- proof:: --nocapture
 endif
 
 # BENCH=quick is a smoke test: a tenth of everything, with the debug build that `make test` has made anyway.

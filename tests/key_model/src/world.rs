@@ -58,6 +58,7 @@ pub struct Key {
 
 /// What the cloud's list tells of a key.
 impl Key {
+    #[must_use]
     pub fn listed(self) -> Key {
         Key {
             foreign: false,
@@ -178,6 +179,7 @@ impl Resource {
     pub fn led(&self) -> Ledger {
         self.ledger.unwrap_or_default()
     }
+    #[must_use]
     pub fn gone(&self) -> Self {
         Self {
             exists: false,
@@ -432,6 +434,8 @@ pub struct Setting {
     pub user_goes: bool,
     /// A deletion has an undo window; `Act::Release` on a deleted resource undoes it.
     pub undo: bool,
+    /// Which process is which matters: a cycle must be closed by the same one.
+    pub told_apart: bool,
     pub off: Option<Rule>,
 }
 

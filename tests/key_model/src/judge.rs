@@ -72,7 +72,8 @@ fn pass(mut world: World, alone: &Setting) -> Result<World, String> {
     Err("I5: a pass without end".into())
 }
 
-fn judge(world: &World, setting: &Setting) -> Result<(), String> {
+/// What is broken in a world that stays as it is.
+pub fn judge(world: &World, setting: &Setting) -> Result<(), String> {
     let (r, t) = (&world.resource, &world.target);
     let is_kept = t.is_ours() && r.exists && t.uid == r.uid && r.want() != Want::NoKey;
     let (ours, foreign, leftover) = count_keys(world, setting, is_kept)?;

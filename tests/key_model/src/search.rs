@@ -44,7 +44,8 @@ pub fn successors(
     };
     for i in 0..setting.processes {
         // Two processes in the same state have the same moves.
-        if i == 0 || world.processes[0] != world.processes[1] {
+        let alike = !setting.told_apart && world.processes[0] == world.processes[1];
+        if i == 0 || !alike {
             process::moves(world, i, setting, &mut out);
         }
     }

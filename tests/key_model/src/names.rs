@@ -157,7 +157,8 @@ impl World {
         if self.broken.is_none() && !self.tampered && self.has_dead_key() {
             self.broken = Some(Broken::DeadKey);
         }
-        if setting.processes == 2 && order(&self.processes[0]) > order(&self.processes[1]) {
+        let [first, second] = &self.processes;
+        if setting.processes == 2 && !setting.told_apart && order(first) > order(second) {
             self.processes.swap(0, 1);
         }
     }
