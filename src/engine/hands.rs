@@ -98,6 +98,11 @@ impl Hands {
         let _ = held.wait_for(|held| held.count == 0).await;
     }
 
+    /// Whether none is given out any more, because the operator stops.
+    pub fn are_closed(&self) -> bool {
+        self.held.borrow().closed
+    }
+
     /// Returns when none is given out any more, because the operator stops.
     pub async fn closed(&self) {
         let mut held = self.held.subscribe();
@@ -148,10 +153,12 @@ mod tests {
         let hands = Hands::default();
         let mut held = hands.work(&account("a")).now_or_never();
         assert!(hands.closed().now_or_never().is_none());
+        assert!(!hands.are_closed());
         let mut rest = Box::pin(hands.rest());
         assert!((&mut rest).now_or_never().is_none());
         assert!(hands.work(&account("b")).now_or_never().is_none());
         assert!(hands.closed().now_or_never().is_some());
+        assert!(hands.are_closed());
         held.take();
         assert!(rest.now_or_never().is_some());
     }

@@ -210,6 +210,12 @@ impl<K: External> Pass<'_, K> {
         }
     }
 
+    /// Whether the operator stops. Then a pass that has begun to change something ends with what it is doing, writes down what it knows, and
+    /// leaves the rest to the next operator: nobody is to wait until all of it is done.
+    pub(super) fn is_relieved(&self) -> bool {
+        self.hand.is_some() && self.engine.core.hands.are_closed()
+    }
+
     /// What this waits for, unless the operator stops meanwhile: then the pass gives its hand back and goes no further. Only where nothing
     /// was done that is not written down yet.
     async fn unless_stopped<T>(&mut self, wait: impl Future<Output = T>) -> T {

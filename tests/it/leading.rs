@@ -10,6 +10,7 @@ use http::{Method, Uri};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, PostParams};
 use kube::runtime::wait::{await_condition, conditions};
+use serde_json::json;
 
 use crate::ground::process::{Process, Tunnel, flag, lease, may_lead};
 use crate::ground::{Ground, Need, Operator, Start, eventually};
@@ -219,8 +220,15 @@ async fn candidate(scene: &Scene, identity: &str) -> (Operator, Arc<Writes>) {
     (Operator::launch_beside(scene, start).await, wire)
 }
 
+/// How often a key was asked for since the journal was forgotten.
+async fn mints(scene: &Scene) -> usize {
+    let writes = scene.writes().await;
+    let asks = |write: &&String| write.starts_with("POST") && write.ends_with("/access-keys");
+    writes.iter().filter(asks).count()
+}
+
 #[tokio::test]
-async fn only_the_leader_writes_and_a_stop_lets_its_pass_finish() {
+async fn only_the_leader_writes_and_a_stop_ends_passes_with_the_step_they_are_at() {
     let scene = scene().await;
     let (first, _) = candidate(&scene, "first").await;
     // It works, so it leads: an operator that has only just begun is not waiting for anything yet.
@@ -245,19 +253,44 @@ async fn only_the_leader_writes_and_a_stop_lets_its_pass_finish() {
         writes.0.lock().unwrap()
     );
 
-    // In the middle of a pass, with a slow cloud: the key that is being made reaches its Secret before the handover.
-    let slow = crate::ground::Fault::latency(Duration::from_secs(2)).on("POST", "users");
-    scene.cloud.fault(slow).await;
-    scene
-        .apply("IamUser", "ci", crate::scene::user_spec())
-        .await;
+    // In the middle of a pass, with a slow cloud: what was asked for is written down, the rest is the next one's. Nothing waits for a
+    // process that might still be at work: time stands still here.
+    let slow = |what| crate::ground::Fault::latency(Duration::from_secs(2)).on("POST", what);
+    scene.cloud.fault(slow("users")).await;
+    let mut user = crate::scene::user_spec();
+    scene.apply("IamUser", "ci", user.clone()).await;
     scene.claimed("IamUser", "ci").await;
     first.stop().await;
-    assert!(scene.secret("ci-s3").await.is_some());
-
+    assert_eq!(scene.status("IamUser", "ci").await["origin"], "Created");
+    assert_eq!(scene.live_keys("ci").await, [""; 0]);
     second.ready().await;
     scene.ready("IamUser", "ci").await;
+    assert_eq!(scene.live_keys("ci").await.len(), 1);
+    assert_eq!(mints(&scene).await, 1);
+
+    // And in the middle of a mint: the key is kept, and published by the next one.
+    let (third, _) = candidate(&scene, "third").await;
+    scene.cloud.fault(slow("access-keys")).await;
+    scene.cloud.forget().await;
+    user["accessKey"]["secretName"] = json!("new-s3");
+    scene.apply("IamUser", "new", user).await;
+    eventually(PATIENCE, "its key is being made", async || {
+        let keys = scene.status("IamUser", "new").await["keys"].clone();
+        let open = keys["attempts"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty());
+        if open { Ok(()) } else { Err(keys.to_string()) }
+    })
+    .await;
     second.stop().await;
+    let keys = scene.live_keys("new").await;
+    assert_eq!(keys.len(), 1);
+    assert!(scene.secret("new-s3").await.is_none());
+    third.ready().await;
+    scene.ready("IamUser", "new").await;
+    assert_eq!(scene.live_keys("new").await, keys);
+    assert_eq!(mints(&scene).await, 1);
+    third.stop().await;
 }
 
 #[tokio::test]

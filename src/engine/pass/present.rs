@@ -33,6 +33,15 @@ impl<K: External> Site<K> {
     }
 }
 
+/// Why something stands half done for the moment.
+pub(super) const RELIEVED: &str =
+    "the operator that worked on it was stopped; the next one goes on";
+
+/// What a pass comes to that leaves the rest to the next operator.
+pub(super) fn left_over() -> Outcome {
+    Outcome::Busy(Reason::Progressing, RELIEVED.into())
+}
+
 /// What a turn came to.
 pub(super) enum Turn {
     /// Look at it again from the start.
@@ -180,7 +189,10 @@ impl<K: External> Pass<'_, K> {
         if now.is_some() && self.is_made_by_others(site) {
             self.retract_claim().await?;
         }
-        for _ in 0..TURNS {
+        for turn in 0..TURNS {
+            if turn > 0 && self.is_relieved() {
+                return Ok(left_over());
+            }
             match Box::pin(self.turn(site, desired, now)).await? {
                 Turn::Again => {}
                 Turn::End(outcome) => {
@@ -321,7 +333,10 @@ impl<K: External> Pass<'_, K> {
         remote: &mut K::Remote,
         changes: &[K::Change],
     ) -> Result<(), Stop> {
-        for change in changes {
+        for (done, change) in changes.iter().enumerate() {
+            if done > 0 && self.is_relieved() {
+                break;
+            }
             K::apply(&site.cloud(), &site.place, remote, change).await?;
             tracing::info!(target = %self.subject.target, %change, "changed");
             if !K::unseen(change) {

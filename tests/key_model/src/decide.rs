@@ -4,10 +4,11 @@
 //! A rule is switched off here by showing `next` a false view, or by acting otherwise than it says.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use cooper::engine::key;
 use cooper::engine::key::{KeyId, KeyStep, Moment, Nonce, TestOutcome};
+use foldhash::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::world::*;

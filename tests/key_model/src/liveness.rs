@@ -4,8 +4,9 @@
 //! of that graph can be stayed in *fairly* (no move that is possible in all of it leads out of it), an operator may stay there for ever.
 //! So nothing may change there but the places of the processes, and what is there must be what was wanted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use foldhash::{HashMap, HashMapExt};
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -81,7 +82,8 @@ fn graph(setting: &Setting, most: usize) -> (DiGraph<Seen, u8>, Vec<u64>) {
     crate::decide::forget();
     let start = World::new(setting);
     let mut graph = DiGraph::new();
-    let mut nodes = HashMap::from([(hash64(&start), graph.add_node(seen(&start, setting)))]);
+    let mut nodes = HashMap::new();
+    nodes.insert(hash64(&start), graph.add_node(seen(&start, setting)));
     let mut worlds = vec![hash64(&start)];
     let mut frontier = vec![start];
     while !frontier.is_empty() {

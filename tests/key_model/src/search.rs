@@ -1,6 +1,6 @@
 //! Breadth-first search over all worlds, and the way to a broken one.
 
-use std::collections::{HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use crate::judge::settle;
 use crate::names::hash64;
@@ -69,8 +69,9 @@ pub fn explore(setting: &Setting, most: usize) -> Report {
 pub fn explore_for(sought: &str, setting: &Setting, most: usize) -> Report {
     crate::decide::forget();
     let start = World::new(setting);
-    let mut parent: HashMap<u64, u64> = HashMap::from([(hash64(&start), hash64(&start))]);
-    let mut settled: HashSet<u64> = HashSet::new();
+    let mut parent = HashMap::<u64, u64>::new();
+    parent.insert(hash64(&start), hash64(&start));
+    let mut settled = HashSet::<u64>::new();
     let mut frontier = vec![start];
     let mut report = Report {
         states: 1,

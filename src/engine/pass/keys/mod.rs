@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 use futures::{FutureExt, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Pass, Stop, present::Site};
+use super::{
+    Pass, Stop,
+    present::{RELIEVED, Site, left_over},
+};
 use crate::engine::{
     clock::later,
     external::{Adoption, Cloud, DeletionPolicy, External, View},
@@ -93,8 +96,13 @@ impl<K: External> Pass<'_, K> {
         now: &K::Remote,
         outcome: Outcome,
     ) -> Result<Outcome, Stop> {
-        self.tend(site, Some(desired), Some(now), key::Want::Present)
+        if self.is_relieved() {
+            return Ok(left_over());
+        }
+        let tended = self
+            .tend(site, Some(desired), Some(now), key::Want::Present)
             .await?;
+        let is_relieved = matches!(&tended, Tended::Waiting(why) if why == RELIEVED);
         if self.minted {
             // Our own writes lie over the shared list: this asks nobody.
             let view = View {
@@ -108,7 +116,11 @@ impl<K: External> Pass<'_, K> {
                 self.learn(Some(desired), &now);
             }
         }
-        Ok(outcome)
+        Ok(if is_relieved && self.issue.is_none() {
+            left_over()
+        } else {
+            outcome
+        })
     }
 
     /// Brings the keys to what is wanted, as far as it goes now.
@@ -246,6 +258,9 @@ impl<K: External> Desk<'_, '_, K> {
         let mut chain: Option<(Minting, List)> = None;
         let mut is_first = true;
         for _ in 0..STEPS {
+            if self.pass.is_relieved() {
+                return Ok(Tended::Waiting(RELIEVED.into()));
+            }
             if chain.is_none() && made.is_none() && user_exists {
                 self.paid = Some(self.site.cloud().reserve(PAID).await);
             }
