@@ -1,7 +1,7 @@
 //! What the search finds within bounds that run in seconds; `make proof` searches larger ones and prints how many states it saw.
 //!
 //! Single ones: `COOPER_KEY_MODEL="processes=2 faults=1 rotations=1" cargo test --package cooper-key-model -- one_setting --nocapture`; words:
-//! processes, faults, acts, rotations, holds, foreigns, recreations, rejects (numbers), exclusive, foreign, test, `user_goes`, undo,
+//! processes, faults, acts, rotations, holds, foreigns, recreations, rejects (numbers), exclusive, foreign, `two_lost`, test, `user_goes`, undo,
 //! live (livelocks, without faults), most (states), act=<name>.
 
 #![allow(
@@ -32,6 +32,7 @@ fn setting(processes: usize, budget: Budget) -> Setting {
         test: false,
         user_goes: false,
         undo: false,
+        two_lost: false,
         told_apart: false,
         off: None,
     }

@@ -26,8 +26,7 @@ fn is_for(rule: Rule) -> &'static str {
         | Rule::MakeRoom => "I1: key",
         Rule::Window | Rule::MarkDigest => "ForeignKey",
         Rule::CountCandidates => "AmbiguousKey",
-        // Searched in the proof alone, where what breaks first ends the search.
-        Rule::OneSuspect => "",
+        Rule::OneSuspect => "I5: no fixpoint",
         Rule::OwnAfterGrace => "I5: the release does not end",
         Rule::Fence
         | Rule::RetireAfterPublish
@@ -42,14 +41,10 @@ fn is_for(rule: Rule) -> &'static str {
     }
 }
 
-fn breaks_without(rule: Rule, setting: Setting) {
-    breaks_within(rule, setting, MOST);
-}
-
-pub fn breaks_within(rule: Rule, mut setting: Setting, most: usize) {
+fn breaks_without(rule: Rule, mut setting: Setting) {
     setting.off = Some(rule);
     let sought = is_for(rule);
-    let report = explore_for(sought, &setting, most);
+    let report = explore_for(sought, &setting, MOST);
     println!(
         "without {rule:?}: {:?} after {} states",
         report.broken.as_ref().map(|b| &b.0),
@@ -450,4 +445,25 @@ fn an_undo_that_does_not_wait_is_overtaken_by_a_stalled_replica() {
 #[test]
 fn without_the_window_the_user_goes_while_it_could_be_undone() {
     breaks_without(Rule::UndoWindow, undoable(1, budget()));
+}
+
+fn with_two_lost() -> Setting {
+    let budget = Budget {
+        faults: 1,
+        ..budget()
+    };
+    Setting {
+        two_lost: true,
+        ..setting(1, budget)
+    }
+}
+
+#[test]
+fn two_lost_attempts_judge_one_key_one_after_the_other() {
+    holds(&with_two_lost());
+}
+
+#[test]
+fn two_attempts_with_one_suspect_switch_it_off_and_on_for_ever() {
+    breaks_without(Rule::OneSuspect, with_two_lost());
 }

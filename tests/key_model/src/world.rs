@@ -434,6 +434,9 @@ pub struct Setting {
     pub user_goes: bool,
     /// A deletion has an undo window; `Act::Release` on a deleted resource undoes it.
     pub undo: bool,
+    /// It begins with two lost attempts and a foreign key that may be either's. Here no two attempts are open at once, for both would take
+    /// the same slot; a status that was put back may say so all the same.
+    pub two_lost: bool,
     /// Which process is which matters: a cycle must be closed by the same one.
     pub told_apart: bool,
     pub off: Option<Rule>,
@@ -562,7 +565,37 @@ impl World {
                 ..Key::default()
             };
         }
+        if setting.two_lost {
+            world.lose_two();
+        }
         world
+    }
+
+    fn lose_two(&mut self) {
+        let lost = |nonce| Attempt {
+            nonce,
+            known: Set::default(),
+            serial: 0,
+            phase: Phase::Watch,
+            suspect: None,
+            key: None,
+            tested: false,
+        };
+        let mut ledger = Ledger::default();
+        for nonce in [0, 1] {
+            ledger.push(lost(nonce));
+            self.clock.expired.add(nonce);
+        }
+        self.resource.ledger = Some(ledger);
+        self.resource.finalizer = true;
+        self.keys[0] = Key {
+            exists: true,
+            active: true,
+            foreign: true,
+            at_risk: true,
+            windows: Set(0b11),
+            ..Key::default()
+        };
     }
 
     pub fn key(&self, key: u8) -> &Key {
