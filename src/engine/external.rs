@@ -196,6 +196,13 @@ pub trait External:
         None
     }
 
+    /// Fails if a resource of another cluster has taken over what was this one's: it is neither changed nor deleted any more, and can
+    /// still be observed and let go of. Pure.
+    fn not_taken_over(now: &Self::Remote, facts: &Self::Facts) -> Result<(), Fault> {
+        let _ = (now, facts);
+        Ok(())
+    }
+
     /// What a user should still know of a remote that is ready; for the message of `Ready`.
     fn hint(want: &Self::Desired, now: &Self::Remote) -> Option<String> {
         let _ = (want, now);

@@ -84,7 +84,7 @@ pub fn taken_over(
             Reason::AlreadyManaged,
             format!(
                 "{what} was taken over by a resource with uid {mark}, perhaps of another cluster: its {place} {MARK} says so. Nothing is \
-                 changed there any more. Delete one of the two resources, this one with the annotation cooper.dev/abandon: \"true\"; or, to \
+                 changed there any more. Delete one of the two resources, this one with deletionPolicy: Orphan or the annotation cooper.dev/abandon: \"true\"; or, to \
                  keep it here, set the {place} back to {owner}"
             ),
         )),

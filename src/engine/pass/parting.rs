@@ -48,6 +48,7 @@ impl<K: External> Pass<'_, K> {
         let now = self.last_look(&site).await?;
         self.memo.looked = Some(self.now);
         if let Some(remote) = &now {
+            K::not_taken_over(remote, &self.facts())?;
             if let Some(text) = in_use {
                 return Ok(Outcome::Held(text));
             }

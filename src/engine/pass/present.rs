@@ -184,7 +184,7 @@ impl<K: External> Pass<'_, K> {
         if let Some(outcome) = self.left_to_another(site) {
             return Ok(outcome);
         }
-        *now = Box::pin(self.look(site, Some(desired))).await?;
+        *now = Box::pin(self.look_at_ours(site, desired)).await?;
         self.memo.looked = Some(self.now);
         if now.is_some() && self.is_made_by_others(site) {
             self.retract_claim().await?;
@@ -284,8 +284,21 @@ impl<K: External> Pass<'_, K> {
             fresh: true,
             ..site.view
         };
-        *now = self.look(site, Some(desired)).await?;
+        *now = self.look_at_ours(site, desired).await?;
         Ok(Turn::Again)
+    }
+
+    /// The remote, unless somebody else has taken it over.
+    async fn look_at_ours(
+        &self,
+        site: &Site<K>,
+        desired: &K::Desired,
+    ) -> Result<Option<K::Remote>, Fault> {
+        let now = self.look(site, Some(desired)).await?;
+        if let Some(remote) = &now {
+            K::not_taken_over(remote, &self.facts())?;
+        }
+        Ok(now)
     }
 
     /// The remote as this pass wants to see it, with what no list shows if it is to.

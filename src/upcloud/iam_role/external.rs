@@ -98,12 +98,6 @@ impl Remote {
         Self { role, has }
     }
 
-    fn not_taken_over(self, facts: &RoleFacts) -> Result<Self, Fault> {
-        let what = format!("role {}", self.role.name);
-        self.has.not_taken_over(&what, &facts.bounds)?;
-        Ok(self)
-    }
-
     /// Who may assume it now. What cannot be read is nobody's wish.
     fn trust(&self) -> Value {
         let text = self.role.assume_role_policy_document.as_deref();
@@ -189,8 +183,7 @@ impl External for IamRole {
         facts: &RoleFacts,
     ) -> Result<Option<Remote>, Fault> {
         let found = cloud.role(&at.service, &at.name).await?;
-        let found = found.map(|role| Remote::of(role, facts));
-        found.map(|role| role.not_taken_over(facts)).transpose()
+        Ok(found.map(|role| Remote::of(role, facts)))
     }
 
     /// The described list lacks tags, among them the owner's mark, and a boundary may be hidden; all else is in the list.
@@ -212,7 +205,7 @@ impl External for IamRole {
         if now.has.tags.is_none()
             && let Some(role) = cloud.role_alone(&at.service, &at.name).await?
         {
-            *now = Remote::of(role, facts).not_taken_over(facts)?;
+            *now = Remote::of(role, facts);
         }
         now.has.boundary_hidden = false;
         Ok(())
@@ -317,6 +310,11 @@ impl External for IamRole {
     ) -> Option<Held> {
         let exclusive = spec.is_some_and(|spec| spec.grants.exclusive);
         now.has.held("role", exclusive, &facts.grants)
+    }
+
+    fn not_taken_over(now: &Remote, facts: &RoleFacts) -> Result<(), Fault> {
+        let what = format!("role {}", now.role.name);
+        now.has.not_taken_over(&what, &facts.bounds)
     }
 
     fn hint(want: &Desired, _: &Remote) -> Option<String> {

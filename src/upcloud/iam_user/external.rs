@@ -149,11 +149,6 @@ impl Remote {
 }
 
 impl Remote {
-    fn not_taken_over(&self, facts: &UserFacts) -> Result<(), Fault> {
-        let what = format!("user {}", self.user.username);
-        self.has.not_taken_over(&what, &facts.bounds)
-    }
-
     /// Groups that it is in or may be in.
     fn memberships(&self) -> impl Iterator<Item = &String> {
         let tried = self.tried.iter();
@@ -276,12 +271,8 @@ impl External for IamUser {
         at: &UserPlace,
         facts: &UserFacts,
     ) -> Result<Option<Remote>, Fault> {
-        let Some((user, seen)) = cloud.user(&at.service, &at.name).await? else {
-            return Ok(None);
-        };
-        let found = Remote::of(user, seen, facts);
-        found.not_taken_over(facts)?;
-        Ok(Some(found))
+        let found = cloud.user(&at.service, &at.name).await?;
+        Ok(found.map(|(user, seen)| Remote::of(user, seen, facts)))
     }
 
     fn depth(want: Option<&Desired>, facts: &UserFacts) -> u32 {
@@ -303,7 +294,6 @@ impl External for IamUser {
         if depth.tags && now.has.tags.is_none() {
             let tags = cloud.user_tags(service, user).await?;
             now.has.tags = Some(Tag::by_key(&tags));
-            now.not_taken_over(facts)?;
         }
         if let Some(want) = want {
             // Set again, and told anew whether it shows.
@@ -439,6 +429,11 @@ impl External for IamUser {
     ) -> Option<Held> {
         let exclusive = spec.is_some_and(|spec| spec.grants.exclusive);
         now.has.held("user", exclusive, &facts.grants)
+    }
+
+    fn not_taken_over(now: &Remote, facts: &UserFacts) -> Result<(), Fault> {
+        let what = format!("user {}", now.user.username);
+        now.has.not_taken_over(&what, &facts.bounds)
     }
 
     const REMARKS: &'static [Topic] = &[EFFECTIVE];

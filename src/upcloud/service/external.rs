@@ -105,7 +105,6 @@ impl External for ObjectStorageService {
         let Some(row) = cloud.service(facts.id.as_ref(), &at.name).await? else {
             return Ok(None);
         };
-        taken_over(&row, facts.owner.as_deref())?;
         let going = row.operational_state.as_ref();
         let going = going.is_some_and(OperationalState::is_leaving);
         let contents = if cloud.view().parting && !going {
@@ -284,6 +283,10 @@ impl External for ObjectStorageService {
             Some(_) if serves(row, now.serving) => Phase::Changing(step(row)),
             _ => Phase::Settling(step(row)),
         }
+    }
+
+    fn not_taken_over(now: &Remote, facts: &ServiceFacts) -> Result<(), Fault> {
+        taken_over(&now.row, facts.owner.as_deref())
     }
 
     fn hint(_: &Desired, now: &Remote) -> Option<String> {

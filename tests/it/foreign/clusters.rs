@@ -189,6 +189,39 @@ async fn who_takes_a_user_or_role_over_marks_it_and_the_former_owner_does_not_fi
 }
 
 #[tokio::test]
+async fn what_was_taken_over_can_still_be_let_go_of() {
+    let (one, other) = two().await;
+    let observe = json!({"accountRef": {"name": "default"}, "region": "europe-2", "managementPolicy": "Observe"});
+    other.apply(SERVICE, "media", observe).await;
+    other.ready(SERVICE, "media").await;
+    let mut spec = user_spec();
+    spec["policies"] = json!([]);
+    one.apply("IamUser", "ci", spec.clone()).await;
+    one.ready("IamUser", "ci").await;
+    let key = one.live_keys("ci").await;
+    let adopting = json!({"serviceRef": {"name": "media"}, "adoption": "IfExists"});
+    other.apply("IamUser", "ci", adopting).await;
+    other.ready("IamUser", "ci").await;
+    one.round().await;
+    one.until("IamUser", "ci", "Synced", "False", "AlreadyManaged")
+        .await;
+
+    // Who only looks is in nobody's way.
+    spec["managementPolicy"] = json!("Observe");
+    one.apply("IamUser", "ci", spec.clone()).await;
+    one.ready("IamUser", "ci").await;
+    spec["managementPolicy"] = json!("Full");
+    spec["deletionPolicy"] = json!("Orphan");
+    one.apply("IamUser", "ci", spec).await;
+    one.until("IamUser", "ci", "Synced", "False", "AlreadyManaged")
+        .await;
+    one.delete("IamUser", "ci").await;
+    one.gone("IamUser", "ci").await;
+    assert!(one.secret("ci-s3").await.is_some());
+    assert_eq!(one.live_keys("ci").await, key);
+}
+
+#[tokio::test]
 async fn of_two_clusters_that_adopt_a_service_of_nobody_one_has_it() {
     let (one, other) = two().await;
     one.their_service("old").await;
