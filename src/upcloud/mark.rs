@@ -18,7 +18,7 @@ pub const MARK: &str = "cooper-uid";
 /// As whom a resource marks what it has.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Mark {
-    /// Its uid; empty if it owns nothing, as who only observes.
+    /// Its uid; empty if it owns nothing, as who only observes, or is only planned.
     pub uid: String,
     /// Whether what it finds becomes its own.
     pub adopts: bool,
@@ -36,7 +36,8 @@ impl Mark {
 
     /// Whether it becomes ours now: nobody has been its owner for us, and the mark there is another one, or none.
     pub fn takes_over(&self, there: Option<&str>, owner: Option<&str>) -> bool {
-        self.adopts && owner.is_none() && there != Some(self.uid.as_str())
+        let is_ours = there == Some(self.uid.as_str());
+        self.adopts && owner.is_none() && !is_ours && !self.uid.is_empty()
     }
 
     /// These tags and the mark.

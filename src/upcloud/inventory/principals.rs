@@ -17,6 +17,7 @@ use crate::{
         iam_policy::IamPolicy,
         iam_role::{IamRole, RoleSpec, Trust},
         iam_user::{IamUser, UserSpec},
+        mark::MARK,
         principal::{BoundSpec, GrantSpec, PolicySource, rights},
         shape::{Local, PolicyDocument},
     },
@@ -212,7 +213,8 @@ impl Who<'_> {
     }
 
     fn bounds(&self, boundary: Option<String>, tags: Vec<Tag>) -> BoundSpec {
-        let (fit, unfit): (Vec<_>, Vec<_>) = tags.into_iter().partition(is_free);
+        let others = tags.into_iter().filter(|tag| tag.key != MARK);
+        let (fit, unfit): (Vec<_>, Vec<_>) = others.partition(is_free);
         for tag in unfit.iter().chain(fit.get(TAGS..).unwrap_or_default()) {
             self.leave_out(&format!("its tag {} stays as it is, unmanaged", tag.key));
         }

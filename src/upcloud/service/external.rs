@@ -30,6 +30,7 @@ use crate::{
         cloud::UpCloud,
         iam_policy::IamPolicy,
         inventory,
+        mark::Mark,
         shape::quiet,
     },
 };
@@ -75,11 +76,9 @@ impl External for ObjectStorageService {
         let name = spec.name.clone().unwrap_or_else(|| self.name_any());
         let common = &spec.common;
         let desired = Desired {
-            uid: self.uid().unwrap_or_default(),
+            mark: Mark::of(self.uid(), common),
             accept: common.adoption == Adoption::IfExists
                 || common.management_policy == ManagementPolicy::Observe,
-            adopts: common.adoption == Adoption::IfExists
-                && common.management_policy == ManagementPolicy::Full,
             name: name.clone(),
             region: spec.region.clone(),
             state: spec.state,

@@ -7,16 +7,18 @@ use crate::{
         external::{Diff, Phase},
         reason::Reason,
     },
-    upcloud::{account::DataPlane, api::Label},
+    upcloud::{account::DataPlane, api::Label, mark::Mark},
 };
 
 const BACK: &str = "03f0e1d2-c3b4-4a59-8677-8695a4b3c2d1";
 
 fn wanted() -> Desired {
     Desired {
-        uid: "uid-1".into(),
+        mark: Mark {
+            uid: "uid-1".into(),
+            adopts: false,
+        },
         accept: false,
-        adopts: false,
         name: "media".into(),
         region: "europe-2".into(),
         state: State::Started,
@@ -495,9 +497,11 @@ fn protection_holds_a_deletion_unless_the_spec_takes_it_off() {
 /// Wants to take over what exists.
 fn adopting(uid: &str) -> Desired {
     Desired {
-        uid: uid.into(),
+        mark: Mark {
+            uid: uid.into(),
+            adopts: true,
+        },
         accept: true,
-        adopts: true,
         ..wanted()
     }
 }
@@ -531,7 +535,7 @@ fn whoever_takes_over_a_marked_service_marks_it_anew_once() {
 #[test]
 fn who_only_observes_marks_nothing() {
     let want = Desired {
-        adopts: false,
+        mark: Mark::default(),
         ..adopting("uid-2")
     };
     assert!(changes(&want, &ours()).is_empty());

@@ -9,17 +9,15 @@ use super::{
 use crate::upcloud::{
     account::DataPlane,
     api::{self, Label, NewService, Patch, Properties, ServicePatch},
-    mark::MARK,
+    mark::{MARK, Mark},
 };
 
 /// What a service shall be.
 #[derive(Clone, Debug)]
 pub struct Desired {
-    pub(super) uid: String,
+    pub(super) mark: Mark,
     /// One that this resource did not make is good as well.
     pub(super) accept: bool,
-    /// One that this resource did not make becomes its own.
-    pub(super) adopts: bool,
     pub(super) name: String,
     pub(super) region: String,
     pub(super) state: State,
@@ -77,7 +75,7 @@ impl Desired {
     pub(super) fn first_spec(&self) -> NewService {
         let mark = Label {
             key: MARK.into(),
-            value: self.uid.clone(),
+            value: self.mark.uid.clone(),
         };
         let labels = self.labels.iter().map(|(key, value)| Label {
             key: key.clone(),
@@ -100,13 +98,12 @@ impl Desired {
 
     /// Whether this resource made it, has had it before, or may have any.
     pub(super) fn may_have(&self, row: &api::Service, facts: &ServiceFacts) -> bool {
-        self.accept || marked(row) == Some(&self.uid) || facts.id.as_ref() == Some(&row.uuid)
+        self.accept || marked(row) == Some(&self.mark.uid) || facts.id.as_ref() == Some(&row.uuid)
     }
 
     /// Whether it becomes ours now: from our mark its former owner, and who adopts it at the same time, see that it is so.
     pub(super) fn takes_over(&self, row: &api::Service, facts: &ServiceFacts) -> bool {
-        let is_ours = marked(row) == Some(self.uid.as_str());
-        self.adopts && facts.owner.is_none() && !is_ours
+        self.mark.takes_over(marked(row), facts.owner.as_deref())
     }
 
     pub(super) fn fixed(&self, row: &api::Service) -> Vec<String> {
@@ -155,7 +152,7 @@ impl Desired {
         next.retain(|key, _| !facts.labels.contains(key));
         next.extend(self.labels.clone());
         if self.takes_over(row, facts) {
-            next.insert(MARK.into(), self.uid.clone());
+            next.insert(MARK.into(), self.mark.uid.clone());
         }
         (next != now).then(|| {
             next.into_iter()

@@ -61,7 +61,7 @@ async fn rights(cloud: &Emulator, media: &str) {
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRole"], "Principal": {"AWS": ["*"]}}]});
     let role = json!({
         "name": "Uploader", "assume_role_policy_document": trust.to_string(), "description": "uploads",
-        "max_session_duration": 7200, "permissions_boundary": "readers", "tags": [{"key": "env", "value": "prod"}],
+        "max_session_duration": 7200, "permissions_boundary": "readers", "tags": [{"key": "env", "value": "prod"}, {"key": "cooper-uid", "value": "of-another-cluster"}],
     });
     made(cloud, &format!("{media}/roles"), role).await;
 }
