@@ -307,6 +307,7 @@ fn user(world: &World, act: Act, out: &mut Out) {
     base.budget.acts -= 1;
     let target = world.target;
     let is_there = world.resource.exists && !world.resource.deleting;
+    let has_window = out.setting.undo;
     let mut does = |after: World| out.push(Move::Env, after, || format!("{act:?}"));
     match act {
         Act::DeleteTarget if target.holder != Holder::Absent => does(without_target(base)),
@@ -353,6 +354,8 @@ fn user(world: &World, act: Act, out: &mut Out) {
         Act::Release if world.resource.exists && world.resource.wish != Wish::NoKey => {
             let released = world.resource.wish == Wish::Key;
             let wish = if released { Wish::Release } else { Wish::Key };
+            let is_switched_off = world.resource.led().parting == Some(Parting::Off);
+            base.went |= has_window && is_switched_off && world.clock.parting_over;
             does(wishing(base, wish, world.resource.deleting));
         }
         Act::AllSecretsGone

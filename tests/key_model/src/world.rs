@@ -403,7 +403,8 @@ pub enum Broken {
 pub struct World {
     pub keys: [Key; KEYS],
     pub user_gone: bool,
-    /// A deletion has taken the user along once: an undo after that comes too late for its keys, whoever made the user again.
+    /// A deletion has taken the user along once, or may have begun to delete keys since its window is over: an undo after that
+    /// comes too late for them, whoever made the user again.
     pub went: bool,
     pub resource: Resource,
     pub target: Target,
