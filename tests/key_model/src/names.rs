@@ -128,6 +128,11 @@ impl Used {
 impl World {
     /// The normal form; also looks whether an invariant of every state is broken.
     pub fn normalize(&mut self, setting: &Setting) {
+        // First of all: a number that only a step names which cannot succeed any more is free.
+        let any_target = setting.off == Some(Rule::TargetRevision);
+        for process in &mut self.processes {
+            doom(process, any_target);
+        }
         let (_, nonces) = used(self);
         self.target.nonce = self.target.nonce.filter(|n| nonces.has(*n));
         for set in [
@@ -151,10 +156,9 @@ impl World {
             backup.replaces.keep(live);
             backup.nonce = None;
         }
-        let any_target = setting.off == Some(Rule::TargetRevision);
-        self.processes
-            .iter_mut()
-            .for_each(|p| forget_process(p, live, nonces, any_target));
+        for process in &mut self.processes {
+            forget_process(process, live, nonces);
+        }
         self.end_tampering();
         if self.broken.is_none() && !self.tampered && self.has_dead_key() {
             self.broken = Some(Broken::DeadKey);
@@ -210,7 +214,7 @@ fn forget_resource(resource: &mut Resource, live: Set) {
 }
 
 /// What a process still needs of what it has read.
-fn forget_process(p: &mut Process, live: Set, nonces: Set, any_target: bool) {
+fn forget_process(p: &mut Process, live: Set, nonces: Set) {
     if let Some(list) = &mut p.list {
         list.keys.iter_mut().for_each(|k| k.windows.keep(nonces));
         list.clock.expired.keep(nonces);
@@ -232,6 +236,10 @@ fn forget_process(p: &mut Process, live: Set, nonces: Set, any_target: bool) {
         At::Do(Op::Publish { replaces, .. } | Op::LetGo { replaces, .. }) => replaces.keep(live),
         _ => {}
     }
+}
+
+/// A step that is conditional on what has changed since will fail, whatever it was.
+fn doom(p: &mut Process, any_target: bool) {
     let (resource, target, slots) = needs(&p.at);
     p.fresh_resource &= resource;
     p.fresh_target &= target;
