@@ -166,8 +166,15 @@ impl View {
                     text_of(&found["boundary"]).collect(),
                     bound.into_iter().collect(),
                 );
-                let tagged = members(&found["tags"]).map(|tag| text(&tag["key"]));
+                let (marks, tags): (Vec<_>, Vec<_>) =
+                    members(&found["tags"]).partition(|tag| tag["key"] == "cooper-uid");
+                let tagged = tags.iter().map(|tag| text(&tag["key"]));
                 rights("tags", tagged.collect(), keys(&spec["tags"]).collect());
+                let is_marked =
+                    kind == "IamRole" || kind == "IamUser" && spec["adoption"] == "IfExists";
+                let owner = object.uid().filter(|_| is_marked);
+                let marks = marks.iter().map(|tag| text(&tag["value"]));
+                rights("owner", marks.collect(), owner.into_iter().collect());
             }
         }
     }

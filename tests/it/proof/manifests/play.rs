@@ -293,9 +293,11 @@ async fn clear(stage: &Stage, subjects: &[Subject]) -> Cleared {
                 continue;
             }
             if is_ours {
+                // Read before: it may be gone a moment after.
+                let stays = read(stage, subject).await;
                 wrongs.extend(abandon(stage, subject).await);
                 if abandoned.insert(subject.name.clone()) {
-                    left.extend(read(stage, subject).await.iter().flat_map(remote));
+                    left.extend(stays.iter().flat_map(remote));
                 }
             } else {
                 let patch = json!({"metadata": {"finalizers": null}});
