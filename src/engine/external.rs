@@ -203,6 +203,12 @@ pub trait External:
         Ok(())
     }
 
+    /// Notes on the remote of a resource that ends whether it carries the mark of that resource: what was learned of a remote may have been
+    /// lost with a write, when the resource was deleted in the middle of the create. Pure.
+    fn recognise(now: &mut Self::Remote, uid: &str) {
+        let _ = (now, uid);
+    }
+
     /// What a user should still know of a remote that is ready; for the message of `Ready`.
     fn hint(want: &Self::Desired, now: &Self::Remote) -> Option<String> {
         let _ = (want, now);

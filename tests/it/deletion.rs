@@ -143,6 +143,22 @@ async fn a_service_is_deleted_with_what_is_in_it_only_by_the_word_delete() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_deleted_while_it_is_being_made_goes_by_its_mark() {
+    let scene = Scene::open().await;
+    let slow = Fault::latency(Duration::from_secs(2)).on("POST", "object-storage-2");
+    scene.cloud.fault(slow).await;
+    scene.service().await;
+    scene.claimed("ObjectStorageService", "media").await;
+    // What the pass learns of it is lost: somebody else has written since.
+    scene.delete("ObjectStorageService", "media").await;
+    scene.gone("ObjectStorageService", "media").await;
+    let cloud = scene.cloud.state().await;
+    assert_eq!(cloud["accounts"]["demo"]["services"], json!([]));
+    let writes = scene.writes().await;
+    assert_eq!(writes.len(), 2, "made once, deleted once: {writes:?}");
+}
+
+#[tokio::test]
 async fn a_service_that_is_deleted_first_names_the_child_it_waits_for() {
     let scene = Scene::running().await;
     scene

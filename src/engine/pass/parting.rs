@@ -148,10 +148,14 @@ impl<K: External> Pass<'_, K> {
 
     /// A look before the end. A collection that is gone took the remote with it.
     pub(super) async fn last_look(&self, site: &Site<K>) -> Result<Option<K::Remote>, Fault> {
-        match self.look(site, None).await {
-            Err(fault) if fault.reason == Reason::NotFound => Ok(None),
-            seen => seen,
+        let mut now = match self.look(site, None).await {
+            Err(fault) if fault.reason == Reason::NotFound => None,
+            seen => seen?,
+        };
+        if let Some(remote) = &mut now {
+            K::recognise(remote, self.subject.uid());
         }
+        Ok(now)
     }
 
     /// A create of which nobody knows what became of it may be carried out late: were the finalizer off by then, nobody would delete

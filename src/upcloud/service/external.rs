@@ -288,6 +288,10 @@ impl External for ObjectStorageService {
         taken_over(&now.row, facts.owner.as_deref())
     }
 
+    fn recognise(now: &mut Remote, uid: &str) {
+        now.known |= marked(&now.row) == Some(uid);
+    }
+
     fn hint(_: &Desired, now: &Remote) -> Option<String> {
         messages(&now.row).map(|messages| format!("the cloud says: {messages}"))
     }
