@@ -30,6 +30,7 @@ pub struct Process {
     pub http: String,
     child: Child,
     log: Arc<Mutex<VecDeque<String>>>,
+    listening: AbortOnDropHandle<()>,
     _folder: TempDir,
 }
 
@@ -73,7 +74,7 @@ impl Process {
             .spawn()
             .unwrap();
         let log = Arc::new(Mutex::new(VecDeque::new()));
-        listen(child.stderr.take().unwrap(), Arc::clone(&log));
+        let listening = listen(child.stderr.take().unwrap(), Arc::clone(&log));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let first = tokio::time::timeout(LIMIT, lines.next_line()).await;
         let first = first
@@ -86,6 +87,7 @@ impl Process {
             http: said.http,
             child,
             log,
+            listening,
             _folder: folder,
         }
     }
@@ -140,6 +142,8 @@ impl Process {
             .unwrap_or_else(|_| panic!("it runs on: {}", self.log()))
             .unwrap();
         assert!(status.code().is_some() || status.signal().is_some());
+        // Its last words may still be under way.
+        let _ = tokio::time::timeout(LIMIT, &mut self.listening).await;
         status.code()
     }
 
@@ -233,9 +237,12 @@ pub fn http() -> reqwest::Client {
         .unwrap()
 }
 
-fn listen(stream: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<VecDeque<String>>>) {
+fn listen(
+    stream: impl AsyncRead + Unpin + Send + 'static,
+    log: Arc<Mutex<VecDeque<String>>>,
+) -> AbortOnDropHandle<()> {
     let mut lines = BufReader::new(stream).lines();
-    tokio::spawn(async move {
+    AbortOnDropHandle::new(tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             let mut log = log.lock().unwrap();
             log.push_back(line);
@@ -243,7 +250,7 @@ fn listen(stream: impl AsyncRead + Unpin + Send + 'static, log: Arc<Mutex<VecDeq
                 log.pop_front();
             }
         }
-    });
+    }))
 }
 
 /// A value as text, for a flag.
